@@ -1,0 +1,28 @@
+package pluginkit
+
+// Limits that both sides of the wire check, each on what the other one sends.
+const (
+	// MaxMessage is the largest gRPC message either side accepts, in bytes.
+	MaxMessage = 4 << 20
+	// MaxPiece is the largest piece of arguments, results, bodies and compiled
+	// code in one message, in bytes.
+	MaxPiece = 1 << 20
+	// MaxManifest is the largest guest manifest, in bytes.
+	MaxManifest = 1 << 20
+	// MaxTools is how many tools one plugin may offer.
+	MaxTools = 256
+	// MaxDescription is the longest description of a tool, in bytes.
+	MaxDescription = 4 << 10
+	// MaxLog is where a guest's log line is cut, in bytes.
+	MaxLog = 16 << 10
+	// MaxFailure is where a guest's own last words are cut, in bytes.
+	MaxFailure = 4 << 10
+	// MaxRequestHead is the largest HTTP request without its body, in bytes.
+	MaxRequestHead = 64 << 10
+	// MaxRequestBody is the largest HTTP request body, in bytes.
+	MaxRequestBody = 2 << 20
+	// MaxModule is the largest WebAssembly module, in bytes.
+	MaxModule = 128 << 20
+	// MaxArguments is the largest argument of a call, in bytes.
+	MaxArguments = 256 << 20
+)

@@ -1,0 +1,100 @@
+// Package engine is the narrow waist between the sandbox process and a WASM
+// engine. It keeps three things apart that cost very different amounts and
+// happen in different processes: compiling a module (seconds, in a process that
+// never runs a guest), loading compiled code (milliseconds), and instantiating
+// it (a millisecond, once per call). Each engine is one folder below this one.
+package engine
+
+import "context"
+
+// Engine compiles and loads modules. Its methods may be called from one
+// goroutine at a time.
+type Engine interface {
+	// Name is what a policy calls the engine.
+	Name() string
+	// Compile turns a validated and rewritten module into native code in a form
+	// that Load takes. A module that cannot be compiled gives a *ModuleError.
+	Compile(module []byte) (artifact []byte, err error)
+	// Load makes compiled code callable. The bytes must come from Compile of
+	// the same build: engines run them as they are.
+	Load(artifact []byte) (Module, error)
+	// Close frees the engine; modules and instances must be closed before.
+	Close()
+}
+
+// Module is compiled code, ready to be instantiated any number of times.
+type Module interface {
+	// Instantiate links the module to host functions and runs its start
+	// function, if it has one. It does not call _initialize.
+	Instantiate(host []HostFunction) (Instance, error)
+	Close()
+}
+
+// Instance is one linear memory with code. It serves one call at a time.
+type Instance interface {
+	// Call calls an exported function. Parameters and results are raw 64-bit
+	// values: i32 zero-extended, floats as their bits. A guest that ends other
+	// than by returning gives a *Trap. The context is handed to host functions;
+	// an engine without interrupts does not end a running guest with it.
+	Call(ctx context.Context, export string, params ...uint64) (results []uint64, err error)
+	// Memory is the exported linear memory.
+	Memory() Memory
+	Close()
+}
+
+// Memory is a guest's linear memory. Every access is checked against its size
+// at that moment. The bytes belong to the guest: what is read twice may differ.
+type Memory interface {
+	// Size in bytes.
+	Size() uint64
+	// Read copies n bytes at offset, or reports that they are out of bounds.
+	Read(offset, n uint64) ([]byte, bool)
+	// Write copies b to offset, or reports that it does not fit.
+	Write(offset uint64, b []byte) bool
+}
+
+// HostFunction is a function that the guest can import.
+type HostFunction struct {
+	Module, Name    string
+	Params, Results []ValueType
+	// Call gets the parameters in stack[:len(Params)] and leaves the results in
+	// stack[:len(Results)]. It cannot fail: an error is a value that the guest
+	// gets, never a trap (one engine frees such traps twice).
+	Call func(ctx context.Context, memory Memory, stack []uint64)
+	// Exits says that the guest must not go on after Call, as for proc_exit.
+	// The instance's Call then returns a *Trap of kind TrapExited.
+	Exits bool
+}
+
+// ValueType is a WASM value type, by its byte in the binary format.
+type ValueType byte
+
+// The value types that host functions use.
+const (
+	I32 ValueType = 0x7f
+	I64 ValueType = 0x7e
+)
+
+// Trap is the end of a guest that did not return.
+type Trap struct {
+	Kind TrapKind
+	// Message is the engine's, or the guest's; not yet bounded or escaped.
+	Message string
+}
+
+func (t *Trap) Error() string { return t.Message }
+
+// TrapKind is why a guest ended.
+type TrapKind int
+
+// The kinds of traps that a caller may want to tell apart.
+const (
+	TrapOther  TrapKind = iota
+	TrapStack           // call stack exhausted
+	TrapExited          // a host function with Exits was called
+)
+
+// ModuleError is a fault of the module, not of the engine.
+type ModuleError struct{ Reason string }
+
+func (e *ModuleError) Error() string { return e.Reason }
