@@ -1,0 +1,110 @@
+// Package guest is the SDK for tools that run as WebAssembly inside a Ringfence
+// sandbox.
+//
+// # A tool
+//
+// A plugin is a Go program whose init functions offer tools:
+//
+//	package main
+//
+//	import (
+//		"strings"
+//
+//		"github.com/ringfence/ringfence/pluginkit/guest"
+//	)
+//
+//	type Args struct {
+//		Text  string `json:"text" description:"the text to repeat"`
+//		Times int    `json:"times" description:"how often" minimum:"1" maximum:"100" default:"2"`
+//	}
+//
+//	type Result struct {
+//		Text string `json:"text"`
+//	}
+//
+//	func repeat(args Args) (Result, error) {
+//		return Result{Text: strings.Repeat(args.Text, args.Times)}, nil
+//	}
+//
+//	func init() { guest.Tool("repeat", "Repeats a text.", repeat) }
+//
+//	func main() {} // never runs: the host calls the tools
+//
+// Build it with the Go toolchain alone, then call it:
+//
+//	GOOS=wasip1 GOARCH=wasm go build -buildmode=c-shared -trimpath -ldflags='-s -w' -o repeat.wasm
+//	ringfence call repeat '{"text": "ha"}'
+//
+// # What it can do
+//
+// Nothing but compute, until the operator's policy grants more. Then there is
+// [Fetch] for HTTP, [SecretExists] to find out whether a credential is there
+// (the host adds it to requests; its value never enters the guest) and the
+// environment variables that the policy names. [Log] always works, and so does
+// printing: lines on stdout and stderr become log lines. There are no files and
+// no sockets; packages os and net compile and answer with errors.
+//
+// A capability that was refused is an [Error]; errors.Is tells [ErrDenied] from
+// [ErrLimit] and the others. Pass such errors on: their text is written for the
+// person who can change the policy.
+//
+// # Arguments, results and their schemas
+//
+// The JSON schemas that an assistant sees are derived from the types. Property
+// names, omitempty and omitzero come from json tags. A field is required unless
+// it is a pointer or has omitempty, omitzero or a default. More tags narrow it:
+//
+//	description:"…"        what it is for (jsonschema:"…" means the same)
+//	enum:"open,closed"     the only values of a string or number, or of a slice's elements
+//	minimum:"1"            bounds of a number, or of a slice's numbers
+//	maximum:"100"
+//	default:"30"           the value when the caller leaves it out: plain text for a
+//	                       string, else JSON
+//
+//	bool, string, numbers  boolean, string, integer (with the bounds of its size), number
+//	[]T, [N]T, []byte      array, array of that length, string in base64
+//	map[string]T           object with any keys
+//	struct                 object with these properties and no others; embedded structs are flattened
+//	*T                     as T, and optional; left out of results when nil
+//	time.Time              string in the form of RFC 3339
+//	any, json.RawMessage   any JSON
+//
+// Types with their own MarshalJSON, UnmarshalJSON, MarshalText or UnmarshalText
+// keep their say. Recursive types, functions, channels and other interfaces
+// have no schema, and [Tool] says so.
+//
+// Decoding is strict: unknown, missing and repeated fields and values out of
+// bounds never reach the function; the caller is told which field was expected
+// to be what. [InvalidArgs] reports what only the tool can know.
+//
+// Arguments of many megabytes are cheap as json.RawMessage: it is a part of the
+// buffer that the host filled, not a copy. It is valid until the function returns
+// and must not be written to. A result of type json.RawMessage goes out as it is.
+//
+// # Failures
+//
+// An error from the function is the tool's answer: its text reaches the caller.
+// A panic is not recovered, since nobody knows what state it leaves: the
+// instance ends, the message and the stack go to the log, and the next call
+// gets a fresh instance. So does running out of memory. Go's collector
+// lets the heap double before it works; a tool that fills most of the memory
+// that the policy grants should call debug.SetMemoryLimit, or the policy can
+// set GOMEMLIMIT in the plugin's env.
+//
+// One instance runs one call at a time. Goroutines work, but stand still
+// when the function has returned. Whether package variables survive to the next
+// call is the policy's choice (lifetime "call" or "session"): use them as
+// a cache at most.
+//
+// # Testing
+//
+// The package compiles everywhere. Outside a sandbox every capability answers
+// [ErrNoSandbox]; package guesttest puts a host in place that answers from an
+// http.Handler, so that a tool can be tested with go test.
+//
+// # Size
+//
+// A tool that does nothing is about 2 MB of WebAssembly, and compiling a module
+// takes about a second per megabyte, once. encoding/json with fmt adds 1.4 MB,
+// net/http 8 MB; package nethttp is there for libraries that need the latter.
+package guest

@@ -1,0 +1,103 @@
+package guest
+
+import (
+	"errors"
+	"reflect"
+	"runtime"
+	"strconv"
+
+	"github.com/ringfence/ringfence/pluginkit/guest/internal/abi"
+	"github.com/ringfence/ringfence/pluginkit/guest/internal/registry"
+	"github.com/ringfence/ringfence/pluginkit/guest/internal/shape"
+)
+
+// Tool offers fn to the host as a tool. Call it from an init function, once for
+// each tool.
+//
+// A name is a small letter followed by up to 62 small letters, digits, "_" or
+// "-". The description, at most 4 KiB, tells an assistant when to use the tool
+// and what comes back.
+//
+// Args is a struct, a map with string keys, or json.RawMessage for a tool that
+// reads its arguments itself. Result is any type with a JSON form. The package
+// comment says how both become JSON schemas. Fn is called with checked
+// arguments. One instance runs one call at a time.
+//
+// An error that fn returns reaches the caller as the tool's failure, and as a
+// complaint about the arguments if InvalidArgs made it. A panic in fn ends the
+// instance: what it had half done is gone with it.
+//
+// Tool panics when the name, the description or one of the types is unfit, with
+// a message that names the line that called it.
+func Tool[Args, Result any](name, description string, fn func(args Args) (Result, error)) {
+	_, file, line, _ := runtime.Caller(1)
+	run := func(args any) (any, error) {
+		result, err := fn(*args.(*Args))
+		return &result, err
+	}
+	err := register(name, description, reflect.TypeFor[Args](), reflect.TypeFor[Result](), run)
+	if err != nil {
+		panic("guest.Tool(" + strconv.Quote(name) + ") at " + file + ":" + strconv.Itoa(line) + ": " + err.Error())
+	}
+}
+
+// register does the work of Tool once for all types, which keeps modules small.
+func register(name, description string, args, result reflect.Type, run func(any) (any, error)) error {
+	in, err := shape.For(args, shape.Input)
+	if err != nil {
+		return errors.New("the argument type " + args.String() + ": " + err.Error())
+	}
+	out, err := shape.For(result, shape.Output)
+	if err != nil {
+		return errors.New("the result type " + result.String() + ": " + err.Error())
+	}
+	tool := registry.Tool{Name: name, Description: description}
+	switch {
+	case in.IsObject():
+		tool.Input = in.Schema()
+	case in.IsAny():
+		tool.Input = []byte(`{"type":"object"}`)
+	default:
+		return errors.New("the argument type " + args.String() + " is not a struct, a map or json.RawMessage")
+	}
+	if !out.IsAny() {
+		tool.Output = out.Schema()
+	}
+	tool.Run = func(arguments []byte) (uint32, []byte) {
+		decoded := reflect.New(args)
+		if err := in.Decode(arguments, decoded.Elem()); err != nil {
+			return abi.StatusBad, []byte(err.Error())
+		}
+		value, err := run(decoded.Interface())
+		if err != nil {
+			return statusOf(err), []byte(err.Error())
+		}
+		encoded, err := out.Encode(reflect.ValueOf(value).Elem())
+		if err != nil {
+			return abi.StatusFailed, []byte("the tool's result cannot be written as JSON: " + err.Error())
+		}
+		return abi.StatusOK, encoded
+	}
+	return registry.Add(tool)
+}
+
+// InvalidArgs marks an error as the caller's: the arguments fit the schema but
+// not the tool. It returns nil for nil.
+func InvalidArgs(err error) error {
+	if err == nil {
+		return nil
+	}
+	return &invalidArgs{err}
+}
+
+type invalidArgs struct{ error }
+
+func (e *invalidArgs) Unwrap() error { return e.error }
+
+func statusOf(err error) uint32 {
+	var invalid *invalidArgs
+	if errors.As(err, &invalid) {
+		return abi.StatusBad
+	}
+	return abi.StatusFailed
+}
