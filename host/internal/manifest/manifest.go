@@ -146,3 +146,9 @@ func compile(raw json.RawMessage) (*schema, json.RawMessage, error) {
 	}
 	return &schema{resolved: resolved, shape: shapeOf(&s)}, compact.Bytes(), nil
 }
+
+// Equal reports whether two tools are described alike.
+func (t Tool) Equal(u Tool) bool {
+	return t.Name == u.Name && t.Description == u.Description &&
+		bytes.Equal(t.InputSchema, u.InputSchema) && bytes.Equal(t.OutputSchema, u.OutputSchema)
+}
