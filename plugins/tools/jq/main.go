@@ -40,7 +40,9 @@ func run(args Args) (Result, error) {
 		return Result{}, guest.InvalidArgs(err)
 	}
 	result := Result{Outputs: []json.RawMessage{}}
-	outputs := code.Run(tree(args.Input), values...)
+	input, restore := largeTree(args.Input)
+	defer restore()
+	outputs := code.Run(input, values...)
 	for {
 		value, more := outputs.Next()
 		if !more {

@@ -95,19 +95,17 @@ func (p *parser) object() any {
 	return object
 }
 
+// string finds the quotes with IndexByte, which is several times as fast in
+// WebAssembly as a loop in Go.
 func (p *parser) string() string {
 	p.at++
-	start := p.at
-	for {
-		switch p.text[p.at] {
-		case '"':
-			p.at++
-			return p.text[start : p.at-1]
-		case '\\':
-			return p.escaped(start)
-		}
-		p.at++
+	rest := p.text[p.at:]
+	end := strings.IndexByte(rest, '"')
+	if strings.IndexByte(rest[:end], '\\') >= 0 {
+		return p.escaped(p.at)
 	}
+	p.at += end + 1
+	return rest[:end]
 }
 
 // escaped takes the rest of a string that has an escape.
