@@ -839,6 +839,7 @@ type HostFrame struct {
 	//	*HostFrame_Start
 	//	*HostFrame_Arguments
 	//	*HostFrame_Reply
+	//	*HostFrame_Cancel
 	Kind          isHostFrame_Kind `protobuf_oneof:"kind"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
@@ -908,6 +909,15 @@ func (x *HostFrame) GetReply() *CapabilityReply {
 	return nil
 }
 
+func (x *HostFrame) GetCancel() *Cancel {
+	if x != nil {
+		if x, ok := x.Kind.(*HostFrame_Cancel); ok {
+			return x.Cancel
+		}
+	}
+	return nil
+}
+
 type isHostFrame_Kind interface {
 	isHostFrame_Kind()
 }
@@ -924,11 +934,57 @@ type HostFrame_Reply struct {
 	Reply *CapabilityReply `protobuf:"bytes,3,opt,name=reply,proto3,oneof"`
 }
 
+type HostFrame_Cancel struct {
+	Cancel *Cancel `protobuf:"bytes,4,opt,name=cancel,proto3,oneof"`
+}
+
 func (*HostFrame_Start) isHostFrame_Kind() {}
 
 func (*HostFrame_Arguments) isHostFrame_Kind() {}
 
 func (*HostFrame_Reply) isHostFrame_Kind() {}
+
+func (*HostFrame_Cancel) isHostFrame_Kind() {}
+
+// Cancel asks the sandbox to end the call. Waiting host functions return at
+// once; a guest that computes cannot be interrupted from inside. The sandbox
+// still sends its last frame, by which the host knows that it can be used again;
+// when none comes in time, the host kills the process.
+type Cancel struct {
+	state         protoimpl.MessageState `protogen:"open.v1"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *Cancel) Reset() {
+	*x = Cancel{}
+	mi := &file_pluginkit_wire_ringfence_proto_msgTypes[9]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *Cancel) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*Cancel) ProtoMessage() {}
+
+func (x *Cancel) ProtoReflect() protoreflect.Message {
+	mi := &file_pluginkit_wire_ringfence_proto_msgTypes[9]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use Cancel.ProtoReflect.Descriptor instead.
+func (*Cancel) Descriptor() ([]byte, []int) {
+	return file_pluginkit_wire_ringfence_proto_rawDescGZIP(), []int{9}
+}
 
 type CallStart struct {
 	state          protoimpl.MessageState `protogen:"open.v1"`
@@ -941,7 +997,7 @@ type CallStart struct {
 
 func (x *CallStart) Reset() {
 	*x = CallStart{}
-	mi := &file_pluginkit_wire_ringfence_proto_msgTypes[9]
+	mi := &file_pluginkit_wire_ringfence_proto_msgTypes[10]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -953,7 +1009,7 @@ func (x *CallStart) String() string {
 func (*CallStart) ProtoMessage() {}
 
 func (x *CallStart) ProtoReflect() protoreflect.Message {
-	mi := &file_pluginkit_wire_ringfence_proto_msgTypes[9]
+	mi := &file_pluginkit_wire_ringfence_proto_msgTypes[10]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -966,7 +1022,7 @@ func (x *CallStart) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use CallStart.ProtoReflect.Descriptor instead.
 func (*CallStart) Descriptor() ([]byte, []int) {
-	return file_pluginkit_wire_ringfence_proto_rawDescGZIP(), []int{9}
+	return file_pluginkit_wire_ringfence_proto_rawDescGZIP(), []int{10}
 }
 
 func (x *CallStart) GetTool() uint32 {
@@ -1007,7 +1063,7 @@ type SandboxFrame struct {
 
 func (x *SandboxFrame) Reset() {
 	*x = SandboxFrame{}
-	mi := &file_pluginkit_wire_ringfence_proto_msgTypes[10]
+	mi := &file_pluginkit_wire_ringfence_proto_msgTypes[11]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1019,7 +1075,7 @@ func (x *SandboxFrame) String() string {
 func (*SandboxFrame) ProtoMessage() {}
 
 func (x *SandboxFrame) ProtoReflect() protoreflect.Message {
-	mi := &file_pluginkit_wire_ringfence_proto_msgTypes[10]
+	mi := &file_pluginkit_wire_ringfence_proto_msgTypes[11]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1032,7 +1088,7 @@ func (x *SandboxFrame) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use SandboxFrame.ProtoReflect.Descriptor instead.
 func (*SandboxFrame) Descriptor() ([]byte, []int) {
-	return file_pluginkit_wire_ringfence_proto_rawDescGZIP(), []int{10}
+	return file_pluginkit_wire_ringfence_proto_rawDescGZIP(), []int{11}
 }
 
 func (x *SandboxFrame) GetKind() isSandboxFrame_Kind {
@@ -1131,7 +1187,7 @@ type ResultHead struct {
 
 func (x *ResultHead) Reset() {
 	*x = ResultHead{}
-	mi := &file_pluginkit_wire_ringfence_proto_msgTypes[11]
+	mi := &file_pluginkit_wire_ringfence_proto_msgTypes[12]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1143,7 +1199,7 @@ func (x *ResultHead) String() string {
 func (*ResultHead) ProtoMessage() {}
 
 func (x *ResultHead) ProtoReflect() protoreflect.Message {
-	mi := &file_pluginkit_wire_ringfence_proto_msgTypes[11]
+	mi := &file_pluginkit_wire_ringfence_proto_msgTypes[12]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1156,7 +1212,7 @@ func (x *ResultHead) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ResultHead.ProtoReflect.Descriptor instead.
 func (*ResultHead) Descriptor() ([]byte, []int) {
-	return file_pluginkit_wire_ringfence_proto_rawDescGZIP(), []int{11}
+	return file_pluginkit_wire_ringfence_proto_rawDescGZIP(), []int{12}
 }
 
 func (x *ResultHead) GetStatus() uint32 {
@@ -1183,7 +1239,7 @@ type LogRecord struct {
 
 func (x *LogRecord) Reset() {
 	*x = LogRecord{}
-	mi := &file_pluginkit_wire_ringfence_proto_msgTypes[12]
+	mi := &file_pluginkit_wire_ringfence_proto_msgTypes[13]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1195,7 +1251,7 @@ func (x *LogRecord) String() string {
 func (*LogRecord) ProtoMessage() {}
 
 func (x *LogRecord) ProtoReflect() protoreflect.Message {
-	mi := &file_pluginkit_wire_ringfence_proto_msgTypes[12]
+	mi := &file_pluginkit_wire_ringfence_proto_msgTypes[13]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1208,7 +1264,7 @@ func (x *LogRecord) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use LogRecord.ProtoReflect.Descriptor instead.
 func (*LogRecord) Descriptor() ([]byte, []int) {
-	return file_pluginkit_wire_ringfence_proto_rawDescGZIP(), []int{12}
+	return file_pluginkit_wire_ringfence_proto_rawDescGZIP(), []int{13}
 }
 
 func (x *LogRecord) GetLevel() int32 {
@@ -1241,7 +1297,7 @@ type CapabilityRequest struct {
 
 func (x *CapabilityRequest) Reset() {
 	*x = CapabilityRequest{}
-	mi := &file_pluginkit_wire_ringfence_proto_msgTypes[13]
+	mi := &file_pluginkit_wire_ringfence_proto_msgTypes[14]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1253,7 +1309,7 @@ func (x *CapabilityRequest) String() string {
 func (*CapabilityRequest) ProtoMessage() {}
 
 func (x *CapabilityRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_pluginkit_wire_ringfence_proto_msgTypes[13]
+	mi := &file_pluginkit_wire_ringfence_proto_msgTypes[14]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1266,7 +1322,7 @@ func (x *CapabilityRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use CapabilityRequest.ProtoReflect.Descriptor instead.
 func (*CapabilityRequest) Descriptor() ([]byte, []int) {
-	return file_pluginkit_wire_ringfence_proto_rawDescGZIP(), []int{13}
+	return file_pluginkit_wire_ringfence_proto_rawDescGZIP(), []int{14}
 }
 
 func (x *CapabilityRequest) GetId() uint64 {
@@ -1359,7 +1415,7 @@ type HttpRequest struct {
 
 func (x *HttpRequest) Reset() {
 	*x = HttpRequest{}
-	mi := &file_pluginkit_wire_ringfence_proto_msgTypes[14]
+	mi := &file_pluginkit_wire_ringfence_proto_msgTypes[15]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1371,7 +1427,7 @@ func (x *HttpRequest) String() string {
 func (*HttpRequest) ProtoMessage() {}
 
 func (x *HttpRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_pluginkit_wire_ringfence_proto_msgTypes[14]
+	mi := &file_pluginkit_wire_ringfence_proto_msgTypes[15]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1384,7 +1440,7 @@ func (x *HttpRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use HttpRequest.ProtoReflect.Descriptor instead.
 func (*HttpRequest) Descriptor() ([]byte, []int) {
-	return file_pluginkit_wire_ringfence_proto_rawDescGZIP(), []int{14}
+	return file_pluginkit_wire_ringfence_proto_rawDescGZIP(), []int{15}
 }
 
 func (x *HttpRequest) GetMethod() string {
@@ -1425,7 +1481,7 @@ type Header struct {
 
 func (x *Header) Reset() {
 	*x = Header{}
-	mi := &file_pluginkit_wire_ringfence_proto_msgTypes[15]
+	mi := &file_pluginkit_wire_ringfence_proto_msgTypes[16]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1437,7 +1493,7 @@ func (x *Header) String() string {
 func (*Header) ProtoMessage() {}
 
 func (x *Header) ProtoReflect() protoreflect.Message {
-	mi := &file_pluginkit_wire_ringfence_proto_msgTypes[15]
+	mi := &file_pluginkit_wire_ringfence_proto_msgTypes[16]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1450,7 +1506,7 @@ func (x *Header) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Header.ProtoReflect.Descriptor instead.
 func (*Header) Descriptor() ([]byte, []int) {
-	return file_pluginkit_wire_ringfence_proto_rawDescGZIP(), []int{15}
+	return file_pluginkit_wire_ringfence_proto_rawDescGZIP(), []int{16}
 }
 
 func (x *Header) GetName() string {
@@ -1478,7 +1534,7 @@ type BodyRead struct {
 
 func (x *BodyRead) Reset() {
 	*x = BodyRead{}
-	mi := &file_pluginkit_wire_ringfence_proto_msgTypes[16]
+	mi := &file_pluginkit_wire_ringfence_proto_msgTypes[17]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1490,7 +1546,7 @@ func (x *BodyRead) String() string {
 func (*BodyRead) ProtoMessage() {}
 
 func (x *BodyRead) ProtoReflect() protoreflect.Message {
-	mi := &file_pluginkit_wire_ringfence_proto_msgTypes[16]
+	mi := &file_pluginkit_wire_ringfence_proto_msgTypes[17]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1503,7 +1559,7 @@ func (x *BodyRead) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use BodyRead.ProtoReflect.Descriptor instead.
 func (*BodyRead) Descriptor() ([]byte, []int) {
-	return file_pluginkit_wire_ringfence_proto_rawDescGZIP(), []int{16}
+	return file_pluginkit_wire_ringfence_proto_rawDescGZIP(), []int{17}
 }
 
 func (x *BodyRead) GetHandle() uint64 {
@@ -1536,7 +1592,7 @@ type BodyClose struct {
 
 func (x *BodyClose) Reset() {
 	*x = BodyClose{}
-	mi := &file_pluginkit_wire_ringfence_proto_msgTypes[17]
+	mi := &file_pluginkit_wire_ringfence_proto_msgTypes[18]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1548,7 +1604,7 @@ func (x *BodyClose) String() string {
 func (*BodyClose) ProtoMessage() {}
 
 func (x *BodyClose) ProtoReflect() protoreflect.Message {
-	mi := &file_pluginkit_wire_ringfence_proto_msgTypes[17]
+	mi := &file_pluginkit_wire_ringfence_proto_msgTypes[18]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1561,7 +1617,7 @@ func (x *BodyClose) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use BodyClose.ProtoReflect.Descriptor instead.
 func (*BodyClose) Descriptor() ([]byte, []int) {
-	return file_pluginkit_wire_ringfence_proto_rawDescGZIP(), []int{17}
+	return file_pluginkit_wire_ringfence_proto_rawDescGZIP(), []int{18}
 }
 
 func (x *BodyClose) GetHandle() uint64 {
@@ -1580,7 +1636,7 @@ type SecretExists struct {
 
 func (x *SecretExists) Reset() {
 	*x = SecretExists{}
-	mi := &file_pluginkit_wire_ringfence_proto_msgTypes[18]
+	mi := &file_pluginkit_wire_ringfence_proto_msgTypes[19]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1592,7 +1648,7 @@ func (x *SecretExists) String() string {
 func (*SecretExists) ProtoMessage() {}
 
 func (x *SecretExists) ProtoReflect() protoreflect.Message {
-	mi := &file_pluginkit_wire_ringfence_proto_msgTypes[18]
+	mi := &file_pluginkit_wire_ringfence_proto_msgTypes[19]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1605,7 +1661,7 @@ func (x *SecretExists) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use SecretExists.ProtoReflect.Descriptor instead.
 func (*SecretExists) Descriptor() ([]byte, []int) {
-	return file_pluginkit_wire_ringfence_proto_rawDescGZIP(), []int{18}
+	return file_pluginkit_wire_ringfence_proto_rawDescGZIP(), []int{19}
 }
 
 func (x *SecretExists) GetName() string {
@@ -1632,7 +1688,7 @@ type CapabilityReply struct {
 
 func (x *CapabilityReply) Reset() {
 	*x = CapabilityReply{}
-	mi := &file_pluginkit_wire_ringfence_proto_msgTypes[19]
+	mi := &file_pluginkit_wire_ringfence_proto_msgTypes[20]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1644,7 +1700,7 @@ func (x *CapabilityReply) String() string {
 func (*CapabilityReply) ProtoMessage() {}
 
 func (x *CapabilityReply) ProtoReflect() protoreflect.Message {
-	mi := &file_pluginkit_wire_ringfence_proto_msgTypes[19]
+	mi := &file_pluginkit_wire_ringfence_proto_msgTypes[20]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1657,7 +1713,7 @@ func (x *CapabilityReply) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use CapabilityReply.ProtoReflect.Descriptor instead.
 func (*CapabilityReply) Descriptor() ([]byte, []int) {
-	return file_pluginkit_wire_ringfence_proto_rawDescGZIP(), []int{19}
+	return file_pluginkit_wire_ringfence_proto_rawDescGZIP(), []int{20}
 }
 
 func (x *CapabilityReply) GetId() uint64 {
@@ -1734,7 +1790,7 @@ type Failure struct {
 
 func (x *Failure) Reset() {
 	*x = Failure{}
-	mi := &file_pluginkit_wire_ringfence_proto_msgTypes[20]
+	mi := &file_pluginkit_wire_ringfence_proto_msgTypes[21]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1746,7 +1802,7 @@ func (x *Failure) String() string {
 func (*Failure) ProtoMessage() {}
 
 func (x *Failure) ProtoReflect() protoreflect.Message {
-	mi := &file_pluginkit_wire_ringfence_proto_msgTypes[20]
+	mi := &file_pluginkit_wire_ringfence_proto_msgTypes[21]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1759,7 +1815,7 @@ func (x *Failure) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Failure.ProtoReflect.Descriptor instead.
 func (*Failure) Descriptor() ([]byte, []int) {
-	return file_pluginkit_wire_ringfence_proto_rawDescGZIP(), []int{20}
+	return file_pluginkit_wire_ringfence_proto_rawDescGZIP(), []int{21}
 }
 
 func (x *Failure) GetKind() FailureKind {
@@ -1829,12 +1885,14 @@ const file_pluginkit_wire_ringfence_proto_rawDesc = "" +
 	"\x05value\x18\x02 \x01(\tR\x05value\"`\n" +
 	"\fLoadResponse\x12\x1a\n" +
 	"\bmanifest\x18\x01 \x01(\fR\bmanifest\x124\n" +
-	"\afailure\x18\x02 \x01(\v2\x1a.ringfence.wire.v1.FailureR\afailure\"\xa5\x01\n" +
+	"\afailure\x18\x02 \x01(\v2\x1a.ringfence.wire.v1.FailureR\afailure\"\xda\x01\n" +
 	"\tHostFrame\x124\n" +
 	"\x05start\x18\x01 \x01(\v2\x1c.ringfence.wire.v1.CallStartH\x00R\x05start\x12\x1e\n" +
 	"\targuments\x18\x02 \x01(\fH\x00R\targuments\x12:\n" +
-	"\x05reply\x18\x03 \x01(\v2\".ringfence.wire.v1.CapabilityReplyH\x00R\x05replyB\x06\n" +
-	"\x04kind\"g\n" +
+	"\x05reply\x18\x03 \x01(\v2\".ringfence.wire.v1.CapabilityReplyH\x00R\x05reply\x123\n" +
+	"\x06cancel\x18\x04 \x01(\v2\x19.ringfence.wire.v1.CancelH\x00R\x06cancelB\x06\n" +
+	"\x04kind\"\b\n" +
+	"\x06Cancel\"g\n" +
 	"\tCallStart\x12\x12\n" +
 	"\x04tool\x18\x01 \x01(\rR\x04tool\x12'\n" +
 	"\x0farguments_bytes\x18\x02 \x01(\x04R\x0eargumentsBytes\x12\x1d\n" +
@@ -1938,7 +1996,7 @@ func file_pluginkit_wire_ringfence_proto_rawDescGZIP() []byte {
 }
 
 var file_pluginkit_wire_ringfence_proto_enumTypes = make([]protoimpl.EnumInfo, 3)
-var file_pluginkit_wire_ringfence_proto_msgTypes = make([]protoimpl.MessageInfo, 21)
+var file_pluginkit_wire_ringfence_proto_msgTypes = make([]protoimpl.MessageInfo, 22)
 var file_pluginkit_wire_ringfence_proto_goTypes = []any{
 	(Lifetime)(0),             // 0: ringfence.wire.v1.Lifetime
 	(Code)(0),                 // 1: ringfence.wire.v1.Code
@@ -1952,54 +2010,56 @@ var file_pluginkit_wire_ringfence_proto_goTypes = []any{
 	(*Variable)(nil),          // 9: ringfence.wire.v1.Variable
 	(*LoadResponse)(nil),      // 10: ringfence.wire.v1.LoadResponse
 	(*HostFrame)(nil),         // 11: ringfence.wire.v1.HostFrame
-	(*CallStart)(nil),         // 12: ringfence.wire.v1.CallStart
-	(*SandboxFrame)(nil),      // 13: ringfence.wire.v1.SandboxFrame
-	(*ResultHead)(nil),        // 14: ringfence.wire.v1.ResultHead
-	(*LogRecord)(nil),         // 15: ringfence.wire.v1.LogRecord
-	(*CapabilityRequest)(nil), // 16: ringfence.wire.v1.CapabilityRequest
-	(*HttpRequest)(nil),       // 17: ringfence.wire.v1.HttpRequest
-	(*Header)(nil),            // 18: ringfence.wire.v1.Header
-	(*BodyRead)(nil),          // 19: ringfence.wire.v1.BodyRead
-	(*BodyClose)(nil),         // 20: ringfence.wire.v1.BodyClose
-	(*SecretExists)(nil),      // 21: ringfence.wire.v1.SecretExists
-	(*CapabilityReply)(nil),   // 22: ringfence.wire.v1.CapabilityReply
-	(*Failure)(nil),           // 23: ringfence.wire.v1.Failure
+	(*Cancel)(nil),            // 12: ringfence.wire.v1.Cancel
+	(*CallStart)(nil),         // 13: ringfence.wire.v1.CallStart
+	(*SandboxFrame)(nil),      // 14: ringfence.wire.v1.SandboxFrame
+	(*ResultHead)(nil),        // 15: ringfence.wire.v1.ResultHead
+	(*LogRecord)(nil),         // 16: ringfence.wire.v1.LogRecord
+	(*CapabilityRequest)(nil), // 17: ringfence.wire.v1.CapabilityRequest
+	(*HttpRequest)(nil),       // 18: ringfence.wire.v1.HttpRequest
+	(*Header)(nil),            // 19: ringfence.wire.v1.Header
+	(*BodyRead)(nil),          // 20: ringfence.wire.v1.BodyRead
+	(*BodyClose)(nil),         // 21: ringfence.wire.v1.BodyClose
+	(*SecretExists)(nil),      // 22: ringfence.wire.v1.SecretExists
+	(*CapabilityReply)(nil),   // 23: ringfence.wire.v1.CapabilityReply
+	(*Failure)(nil),           // 24: ringfence.wire.v1.Failure
 }
 var file_pluginkit_wire_ringfence_proto_depIdxs = []int32{
 	7,  // 0: ringfence.wire.v1.CompileChunk.progress:type_name -> ringfence.wire.v1.CompileProgress
-	23, // 1: ringfence.wire.v1.CompileChunk.failure:type_name -> ringfence.wire.v1.Failure
+	24, // 1: ringfence.wire.v1.CompileChunk.failure:type_name -> ringfence.wire.v1.Failure
 	0,  // 2: ringfence.wire.v1.LoadRequest.lifetime:type_name -> ringfence.wire.v1.Lifetime
 	9,  // 3: ringfence.wire.v1.LoadRequest.environment:type_name -> ringfence.wire.v1.Variable
-	23, // 4: ringfence.wire.v1.LoadResponse.failure:type_name -> ringfence.wire.v1.Failure
-	12, // 5: ringfence.wire.v1.HostFrame.start:type_name -> ringfence.wire.v1.CallStart
-	22, // 6: ringfence.wire.v1.HostFrame.reply:type_name -> ringfence.wire.v1.CapabilityReply
-	16, // 7: ringfence.wire.v1.SandboxFrame.request:type_name -> ringfence.wire.v1.CapabilityRequest
-	15, // 8: ringfence.wire.v1.SandboxFrame.log:type_name -> ringfence.wire.v1.LogRecord
-	14, // 9: ringfence.wire.v1.SandboxFrame.result:type_name -> ringfence.wire.v1.ResultHead
-	23, // 10: ringfence.wire.v1.SandboxFrame.failure:type_name -> ringfence.wire.v1.Failure
-	17, // 11: ringfence.wire.v1.CapabilityRequest.http:type_name -> ringfence.wire.v1.HttpRequest
-	19, // 12: ringfence.wire.v1.CapabilityRequest.body_read:type_name -> ringfence.wire.v1.BodyRead
-	20, // 13: ringfence.wire.v1.CapabilityRequest.body_close:type_name -> ringfence.wire.v1.BodyClose
-	21, // 14: ringfence.wire.v1.CapabilityRequest.secret_exists:type_name -> ringfence.wire.v1.SecretExists
-	18, // 15: ringfence.wire.v1.HttpRequest.headers:type_name -> ringfence.wire.v1.Header
-	1,  // 16: ringfence.wire.v1.CapabilityReply.code:type_name -> ringfence.wire.v1.Code
-	18, // 17: ringfence.wire.v1.CapabilityReply.headers:type_name -> ringfence.wire.v1.Header
-	2,  // 18: ringfence.wire.v1.Failure.kind:type_name -> ringfence.wire.v1.FailureKind
-	3,  // 19: ringfence.wire.v1.Sandbox.Negotiate:input_type -> ringfence.wire.v1.Offer
-	4,  // 20: ringfence.wire.v1.Sandbox.Settle:input_type -> ringfence.wire.v1.Terms
-	5,  // 21: ringfence.wire.v1.Sandbox.Compile:input_type -> ringfence.wire.v1.CompileRequest
-	8,  // 22: ringfence.wire.v1.Sandbox.Load:input_type -> ringfence.wire.v1.LoadRequest
-	11, // 23: ringfence.wire.v1.Sandbox.Call:input_type -> ringfence.wire.v1.HostFrame
-	3,  // 24: ringfence.wire.v1.Sandbox.Negotiate:output_type -> ringfence.wire.v1.Offer
-	4,  // 25: ringfence.wire.v1.Sandbox.Settle:output_type -> ringfence.wire.v1.Terms
-	6,  // 26: ringfence.wire.v1.Sandbox.Compile:output_type -> ringfence.wire.v1.CompileChunk
-	10, // 27: ringfence.wire.v1.Sandbox.Load:output_type -> ringfence.wire.v1.LoadResponse
-	13, // 28: ringfence.wire.v1.Sandbox.Call:output_type -> ringfence.wire.v1.SandboxFrame
-	24, // [24:29] is the sub-list for method output_type
-	19, // [19:24] is the sub-list for method input_type
-	19, // [19:19] is the sub-list for extension type_name
-	19, // [19:19] is the sub-list for extension extendee
-	0,  // [0:19] is the sub-list for field type_name
+	24, // 4: ringfence.wire.v1.LoadResponse.failure:type_name -> ringfence.wire.v1.Failure
+	13, // 5: ringfence.wire.v1.HostFrame.start:type_name -> ringfence.wire.v1.CallStart
+	23, // 6: ringfence.wire.v1.HostFrame.reply:type_name -> ringfence.wire.v1.CapabilityReply
+	12, // 7: ringfence.wire.v1.HostFrame.cancel:type_name -> ringfence.wire.v1.Cancel
+	17, // 8: ringfence.wire.v1.SandboxFrame.request:type_name -> ringfence.wire.v1.CapabilityRequest
+	16, // 9: ringfence.wire.v1.SandboxFrame.log:type_name -> ringfence.wire.v1.LogRecord
+	15, // 10: ringfence.wire.v1.SandboxFrame.result:type_name -> ringfence.wire.v1.ResultHead
+	24, // 11: ringfence.wire.v1.SandboxFrame.failure:type_name -> ringfence.wire.v1.Failure
+	18, // 12: ringfence.wire.v1.CapabilityRequest.http:type_name -> ringfence.wire.v1.HttpRequest
+	20, // 13: ringfence.wire.v1.CapabilityRequest.body_read:type_name -> ringfence.wire.v1.BodyRead
+	21, // 14: ringfence.wire.v1.CapabilityRequest.body_close:type_name -> ringfence.wire.v1.BodyClose
+	22, // 15: ringfence.wire.v1.CapabilityRequest.secret_exists:type_name -> ringfence.wire.v1.SecretExists
+	19, // 16: ringfence.wire.v1.HttpRequest.headers:type_name -> ringfence.wire.v1.Header
+	1,  // 17: ringfence.wire.v1.CapabilityReply.code:type_name -> ringfence.wire.v1.Code
+	19, // 18: ringfence.wire.v1.CapabilityReply.headers:type_name -> ringfence.wire.v1.Header
+	2,  // 19: ringfence.wire.v1.Failure.kind:type_name -> ringfence.wire.v1.FailureKind
+	3,  // 20: ringfence.wire.v1.Sandbox.Negotiate:input_type -> ringfence.wire.v1.Offer
+	4,  // 21: ringfence.wire.v1.Sandbox.Settle:input_type -> ringfence.wire.v1.Terms
+	5,  // 22: ringfence.wire.v1.Sandbox.Compile:input_type -> ringfence.wire.v1.CompileRequest
+	8,  // 23: ringfence.wire.v1.Sandbox.Load:input_type -> ringfence.wire.v1.LoadRequest
+	11, // 24: ringfence.wire.v1.Sandbox.Call:input_type -> ringfence.wire.v1.HostFrame
+	3,  // 25: ringfence.wire.v1.Sandbox.Negotiate:output_type -> ringfence.wire.v1.Offer
+	4,  // 26: ringfence.wire.v1.Sandbox.Settle:output_type -> ringfence.wire.v1.Terms
+	6,  // 27: ringfence.wire.v1.Sandbox.Compile:output_type -> ringfence.wire.v1.CompileChunk
+	10, // 28: ringfence.wire.v1.Sandbox.Load:output_type -> ringfence.wire.v1.LoadResponse
+	14, // 29: ringfence.wire.v1.Sandbox.Call:output_type -> ringfence.wire.v1.SandboxFrame
+	25, // [25:30] is the sub-list for method output_type
+	20, // [20:25] is the sub-list for method input_type
+	20, // [20:20] is the sub-list for extension type_name
+	20, // [20:20] is the sub-list for extension extendee
+	0,  // [0:20] is the sub-list for field type_name
 }
 
 func init() { file_pluginkit_wire_ringfence_proto_init() }
@@ -2016,15 +2076,16 @@ func file_pluginkit_wire_ringfence_proto_init() {
 		(*HostFrame_Start)(nil),
 		(*HostFrame_Arguments)(nil),
 		(*HostFrame_Reply)(nil),
+		(*HostFrame_Cancel)(nil),
 	}
-	file_pluginkit_wire_ringfence_proto_msgTypes[10].OneofWrappers = []any{
+	file_pluginkit_wire_ringfence_proto_msgTypes[11].OneofWrappers = []any{
 		(*SandboxFrame_Request)(nil),
 		(*SandboxFrame_Log)(nil),
 		(*SandboxFrame_Result)(nil),
 		(*SandboxFrame_Data)(nil),
 		(*SandboxFrame_Failure)(nil),
 	}
-	file_pluginkit_wire_ringfence_proto_msgTypes[13].OneofWrappers = []any{
+	file_pluginkit_wire_ringfence_proto_msgTypes[14].OneofWrappers = []any{
 		(*CapabilityRequest_Http)(nil),
 		(*CapabilityRequest_BodyRead)(nil),
 		(*CapabilityRequest_BodyClose)(nil),
@@ -2036,7 +2097,7 @@ func file_pluginkit_wire_ringfence_proto_init() {
 			GoPackagePath: reflect.TypeOf(x{}).PkgPath(),
 			RawDescriptor: unsafe.Slice(unsafe.StringData(file_pluginkit_wire_ringfence_proto_rawDesc), len(file_pluginkit_wire_ringfence_proto_rawDesc)),
 			NumEnums:      3,
-			NumMessages:   21,
+			NumMessages:   22,
 			NumExtensions: 0,
 			NumServices:   1,
 		},

@@ -62,7 +62,7 @@ type SandboxClient interface {
 	// Call runs one call. The host sends start, then the arguments in pieces,
 	// then answers capability requests; the sandbox sends capability requests and
 	// log records while the guest runs, then exactly one result or failure.
-	// Cancelling the stream cancels the call.
+	// Cancelling the stream cancels the call, as a Cancel frame does.
 	Call(ctx context.Context, opts ...grpc.CallOption) (grpc.BidiStreamingClient[HostFrame, SandboxFrame], error)
 }
 
@@ -159,7 +159,7 @@ type SandboxServer interface {
 	// Call runs one call. The host sends start, then the arguments in pieces,
 	// then answers capability requests; the sandbox sends capability requests and
 	// log records while the guest runs, then exactly one result or failure.
-	// Cancelling the stream cancels the call.
+	// Cancelling the stream cancels the call, as a Cancel frame does.
 	Call(grpc.BidiStreamingServer[HostFrame, SandboxFrame]) error
 	mustEmbedUnimplementedSandboxServer()
 }

@@ -37,6 +37,9 @@ type Instance interface {
 	// than by returning gives a *Trap. The context is handed to host functions;
 	// an engine without interrupts does not end a running guest with it.
 	Call(ctx context.Context, export string, params ...uint64) (results []uint64, err error)
+	// Signature is the type of an exported function; ok is false when there is
+	// no function of that name.
+	Signature(export string) (params, results []ValueType, ok bool)
 	// Memory is the exported linear memory.
 	Memory() Memory
 	Close()
@@ -69,10 +72,12 @@ type HostFunction struct {
 // ValueType is a WASM value type, by its byte in the binary format.
 type ValueType byte
 
-// The value types that host functions use.
+// The value types that may cross the border. Host functions use the first two.
 const (
 	I32 ValueType = 0x7f
 	I64 ValueType = 0x7e
+	F32 ValueType = 0x7d
+	F64 ValueType = 0x7c
 )
 
 // Trap is the end of a guest that did not return.

@@ -1,0 +1,152 @@
+package launch
+
+import (
+	"errors"
+	"fmt"
+	"os"
+	"path/filepath"
+	"sort"
+	"strings"
+	"syscall"
+	"time"
+
+	"github.com/hashicorp/go-hclog"
+
+	"github.com/ringfence/ringfence/host/internal/rundir"
+)
+
+// DefaultStartTimeout is how long a sandbox may take from exec to its first
+// answer when Spec.StartTimeout is 0.
+const DefaultStartTimeout = 10 * time.Second
+
+// defaultProcs is GOMAXPROCS of a sandbox whose Spec.Env does not set it. It
+// has to be set to something: a Go program without it re-reads its cgroup quota
+// from a file now and then, which a jail answers by killing it.
+const defaultProcs = 2
+
+// Spec describes one sandbox process.
+type Spec struct {
+	// Name stands for the process in logs and errors.
+	Name string
+	// Path is the executable: a staged copy, which nobody else can change.
+	Path string
+	// Args are the arguments after the program's name.
+	Args []string
+	// Env is added to the few variables that the handshake needs. Nothing is
+	// inherited from the host.
+	Env []string
+	// Files are the descriptors that the process gets beside 0, 1 and 2, by
+	// their number there. All others are closed. The caller keeps its own.
+	Files map[int]*os.File
+	// Dir is where the private folder for the socket is made.
+	Dir *rundir.Dir
+	// StartTimeout bounds Start; 0 means DefaultStartTimeout.
+	StartTimeout time.Duration
+	// Logger gets what the process prints, bounded and escaped; nil drops it.
+	Logger hclog.Logger
+	// Stderr, if set, gets each line that the process prints on its standard
+	// error, escaped, at most 8 KiB each and within the log's rate. It is
+	// never called twice at once and must not block.
+	Stderr func(line string)
+}
+
+// reserved are the variables that the launch sets itself.
+var reserved = map[string]bool{
+	"PLUGIN_MIN_PORT": true, "PLUGIN_MAX_PORT": true, "PLUGIN_PROTOCOL_VERSIONS": true,
+	"PLUGIN_UNIX_SOCKET_DIR": true, "PLUGIN_UNIX_SOCKET_GROUP": true,
+	"PLUGIN_CLIENT_CERT": true, "PLUGIN_MULTIPLEX_GRPC": true,
+}
+
+func (s *Spec) check() error {
+	switch {
+	case s.Dir == nil:
+		return errors.New("no run folder given")
+	case !filepath.IsAbs(s.Path):
+		return fmt.Errorf("executable %q: want an absolute path", s.Path)
+	case s.StartTimeout < 0:
+		return fmt.Errorf("start timeout %v: want 0 or more", s.StartTimeout)
+	}
+	for fd, f := range s.Files {
+		if fd < 3 || fd > 255 || f == nil {
+			return fmt.Errorf("file for descriptor %d: want an open file and a number from 3 to 255", fd)
+		}
+	}
+	for _, v := range s.Env {
+		name, _, ok := strings.Cut(v, "=")
+		if !ok || name == "" || strings.ContainsRune(v, 0) {
+			return fmt.Errorf("environment variable %q: want NAME=value", clip(quote(v), 64))
+		}
+		if reserved[name] {
+			return fmt.Errorf("environment variable %s: set by the launch itself", name)
+		}
+	}
+	return nil
+}
+
+// environment is what the process sees: the handshake's own variables, taken
+// by name from what go-plugin prepared, and those of the Spec.
+func (s *Spec) environment(prepared []string, cookie string) []string {
+	keep := map[string]bool{
+		cookie: true, "PLUGIN_MIN_PORT": true, "PLUGIN_MAX_PORT": true, "PLUGIN_PROTOCOL_VERSIONS": true,
+	}
+	var env []string
+	for _, v := range prepared {
+		if name, _, _ := strings.Cut(v, "="); keep[name] {
+			env = append(env, v)
+		}
+	}
+	// The working folder is the socket folder, so socket paths stay short and
+	// mean the same inside a jail that has made the folder its root.
+	env = append(env, "PLUGIN_UNIX_SOCKET_DIR=.")
+	env = append(env, s.Env...)
+	for _, v := range s.Env {
+		if strings.HasPrefix(v, "GOMAXPROCS=") {
+			return env
+		}
+	}
+	return append(env, fmt.Sprintf("GOMAXPROCS=%d", defaultProcs))
+}
+
+// numbers returns the descriptor numbers of Files in order.
+func (s *Spec) numbers() []int {
+	n := make([]int, 0, len(s.Files))
+	for fd := range s.Files {
+		n = append(n, fd)
+	}
+	sort.Ints(n)
+	return n
+}
+
+// Exit says how a sandbox process ended.
+type Exit struct {
+	// Code is the exit code, or -1 if a signal ended the process.
+	Code int
+	// Signal ended the process, or 0.
+	Signal syscall.Signal
+	// Killed tells that this host sent the signal.
+	Killed bool
+	// Cause is why the host sent it on its own account, or nil.
+	Cause error
+	// CPU is the processor time that the process used.
+	CPU time.Duration
+	// Stderr holds its last words: the head of a crash report if there was
+	// one, else its last lines; escaped, at most 16 lines of 512 bytes.
+	Stderr []string
+	// Discarded counts bytes that it printed and nobody kept.
+	Discarded uint64
+}
+
+// String says it in one line, without the last words.
+func (e Exit) String() string {
+	how := fmt.Sprintf("exited with code %d", e.Code)
+	if e.Signal != 0 {
+		how = fmt.Sprintf("killed by signal %d (%v)", int(e.Signal), e.Signal)
+	}
+	if e.Killed {
+		how += ", sent by the host"
+	}
+	if e.Cause != nil {
+		how += ": " + e.Cause.Error()
+	}
+	return how
+}

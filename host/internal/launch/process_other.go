@@ -1,0 +1,43 @@
+//go:build !linux
+
+package launch
+
+import (
+	"context"
+	"fmt"
+	"time"
+
+	"google.golang.org/grpc"
+)
+
+// Process is a running sandbox process.
+type Process struct{}
+
+// Start fails: sandboxes run on Linux only.
+func Start(_ context.Context, s Spec) (*Process, error) {
+	return nil, fmt.Errorf("launch %s: %w", clip(quote(s.Name), 100), ErrUnsupported)
+}
+
+// Conn returns nil.
+func (*Process) Conn() *grpc.ClientConn { return nil }
+
+// PID returns 0.
+func (*Process) PID() int { return 0 }
+
+// Done returns nil.
+func (*Process) Done() <-chan struct{} { return nil }
+
+// Exit returns nothing.
+func (*Process) Exit() Exit { return Exit{} }
+
+// CPUTime fails.
+func (*Process) CPUTime() (time.Duration, error) { return 0, ErrUnsupported }
+
+// RSS fails.
+func (*Process) RSS() (uint64, error) { return 0, ErrUnsupported }
+
+// Stop does nothing.
+func (*Process) Stop(context.Context) error { return ErrUnsupported }
+
+// Kill does nothing.
+func (*Process) Kill() {}

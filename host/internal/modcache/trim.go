@@ -1,0 +1,100 @@
+package modcache
+
+import (
+	"errors"
+	"fmt"
+	"io/fs"
+	"os"
+	"path/filepath"
+	"sort"
+	"strings"
+	"time"
+)
+
+// staleAfter is when a half-written file of a host that died is removed. It is
+// far longer than any compilation may take.
+const staleAfter = time.Hour
+
+// Entry is one compiled module.
+type Entry struct {
+	Name string    `json:"key"`
+	Size int64     `json:"bytes"`
+	Used time.Time `json:"used"`
+}
+
+// List returns the entries, the most recently used first.
+func (c *Cache) List() ([]Entry, error) {
+	files, err := os.ReadDir(c.dir)
+	if err != nil {
+		return nil, fmt.Errorf("list compiled modules: %w", err)
+	}
+	var entries []Entry
+	for _, file := range files {
+		name, ok := strings.CutSuffix(file.Name(), entryExt)
+		info, err := file.Info()
+		if !ok || err != nil { // err: removed since
+			continue
+		}
+		entries = append(entries, Entry{Name: name, Size: info.Size(), Used: info.ModTime()})
+	}
+	sort.Slice(entries, func(i, j int) bool { return entries[i].Used.After(entries[j].Used) })
+	return entries, nil
+}
+
+// Trim drops the longest unused entries until the rest fits, but never the
+// newest, and what hosts left half written when they died.
+func (c *Cache) Trim() error {
+	entries, err := c.List()
+	if err != nil {
+		return err
+	}
+	var sum int64
+	for i, e := range entries {
+		sum += e.Size
+		if sum > c.max && i > 0 {
+			if err := c.remove(e.Name); err != nil {
+				return err
+			}
+		}
+	}
+	return c.sweep(time.Now().Add(-staleAfter))
+}
+
+// Clear drops all entries and returns how many there were and their bytes. The
+// key stays.
+func (c *Cache) Clear() (n int, bytes int64, err error) {
+	entries, err := c.List()
+	if err != nil {
+		return 0, 0, err
+	}
+	for _, e := range entries {
+		if err := c.remove(e.Name); err != nil {
+			return n, bytes, err
+		}
+		n++
+		bytes += e.Size
+	}
+	return n, bytes, nil
+}
+
+func (c *Cache) remove(name string) error {
+	err := os.Remove(filepath.Join(c.dir, name+entryExt))
+	if err != nil && !errors.Is(err, fs.ErrNotExist) {
+		return fmt.Errorf("drop a compiled module: %w", err)
+	}
+	return nil
+}
+
+// sweep removes temporary files older than the given time.
+func (c *Cache) sweep(before time.Time) error {
+	left, err := filepath.Glob(filepath.Join(c.dir, "new-*"))
+	if err != nil {
+		return err
+	}
+	for _, path := range left {
+		if info, err := os.Lstat(path); err == nil && info.ModTime().Before(before) {
+			os.Remove(path)
+		}
+	}
+	return nil
+}

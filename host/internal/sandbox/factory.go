@@ -1,0 +1,222 @@
+package sandbox
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"os"
+	"time"
+
+	"github.com/hashicorp/go-hclog"
+	"google.golang.org/grpc/codes"
+	"google.golang.org/grpc/status"
+
+	"github.com/ringfence/ringfence/host/internal/launch"
+	"github.com/ringfence/ringfence/host/internal/manifest"
+	"github.com/ringfence/ringfence/host/internal/printable"
+	"github.com/ringfence/ringfence/host/internal/rundir"
+	"github.com/ringfence/ringfence/host/internal/transport"
+	"github.com/ringfence/ringfence/host/internal/transport/grpccall"
+	"github.com/ringfence/ringfence/pluginkit"
+	"github.com/ringfence/ringfence/pluginkit/wire"
+)
+
+// Factory starts sandbox processes of one host.
+type Factory struct {
+	// Executable is the staged copy of ringfence-plugin-wasm.
+	Executable string
+	// Dir is the host's private run folder.
+	Dir *rundir.Dir
+	// Logger gets what sandboxes print, as the words of somebody nobody trusts.
+	Logger hclog.Logger
+	// Threads is the sandbox's GOMAXPROCS.
+	Threads int
+	// LoadTimeout bounds everything between the start of a process and its
+	// readiness: the launch, the negotiation, the first instance.
+	LoadTimeout time.Duration
+}
+
+// Plan is what a sandbox will run.
+type Plan struct {
+	Plugin       string
+	Engine       string
+	Artifact     *os.File // sealed; stays the caller's
+	ArtifactSize int64
+	GuestMemory  uint64 // bytes
+	Session      bool
+	SessionIdle  time.Duration
+	Env          [][2]string
+}
+
+// Start starts a sandbox and loads its module.
+func (f *Factory) Start(ctx context.Context, plan Plan) (*Sandbox, error) {
+	ctx, cancel := context.WithTimeoutCause(ctx, f.LoadTimeout, fmt.Errorf("%w: not ready within %s", ErrStart, f.LoadTimeout))
+	defer cancel()
+	process, err := f.launch(ctx, plan.Plugin, plan.Artifact)
+	if err != nil {
+		return nil, err
+	}
+	s := &Sandbox{process: process, client: wire.NewSandboxClient(process.Conn())}
+	if err := s.load(ctx, plan); err != nil {
+		err = s.explain(ctx, err)
+		process.Kill()
+		return nil, err
+	}
+	s.transport = grpccall.New(process.Conn())
+	return s, nil
+}
+
+func (f *Factory) launch(ctx context.Context, plugin string, module *os.File) (*launch.Process, error) {
+	process, err := launch.Start(ctx, launch.Spec{
+		Name:         plugin,
+		Path:         f.Executable,
+		Env:          []string{fmt.Sprintf("GOMAXPROCS=%d", f.Threads)},
+		Files:        map[int]*os.File{pluginkit.ModuleFD: module},
+		Dir:          f.Dir,
+		StartTimeout: f.LoadTimeout,
+		Logger:       f.Logger.Named(plugin),
+	})
+	if err != nil {
+		return nil, fmt.Errorf("%w: %w", ErrStart, err)
+	}
+	return process, nil
+}
+
+// load negotiates and loads.
+func (s *Sandbox) load(ctx context.Context, plan Plan) error {
+	if err := s.negotiate(ctx, plan.Engine); err != nil {
+		return err
+	}
+	request := &wire.LoadRequest{
+		Engine:           plan.Engine,
+		ArtifactBytes:    uint64(plan.ArtifactSize),
+		GuestMemoryBytes: plan.GuestMemory,
+		Lifetime:         wire.Lifetime_LIFETIME_CALL,
+		SessionIdleMs:    uint64(plan.SessionIdle.Milliseconds()),
+	}
+	if plan.Session {
+		request.Lifetime = wire.Lifetime_LIFETIME_SESSION
+	}
+	for _, v := range plan.Env {
+		request.Environment = append(request.Environment, &wire.Variable{Name: v[0], Value: v[1]})
+	}
+	response, err := s.client.Load(ctx, request)
+	if err != nil {
+		return err
+	}
+	if failure := response.GetFailure(); failure != nil {
+		return newFailure(failure)
+	}
+	tools, err := manifest.Parse(response.GetManifest())
+	if err != nil {
+		return &transport.Failure{Kind: wire.FailureKind_FAILURE_ABI, Message: err.Error()}
+	}
+	s.Tools = tools
+	return nil
+}
+
+// negotiate settles on the portable transport, which every sandbox has.
+func (s *Sandbox) negotiate(ctx context.Context, engine string) error {
+	offer, err := s.client.Negotiate(ctx, &wire.Offer{
+		Build:      "ringfence",
+		Transports: []string{"grpc"},
+		Engines:    []string{engine},
+		GuestAbis:  []uint32{1},
+		PageSize:   uint64(os.Getpagesize()),
+	})
+	if status.Code(err) == codes.Unimplemented {
+		return nil // an older plugin: gRPC, and nothing to settle
+	}
+	if err != nil {
+		return err
+	}
+	terms, err := pick(offer, engine)
+	if err != nil {
+		return err
+	}
+	confirmed, err := s.client.Settle(ctx, terms)
+	if err != nil {
+		return err
+	}
+	if confirmed.GetTransport() != terms.Transport || confirmed.GetEngine() != terms.Engine || confirmed.GetGuestAbi() != terms.GuestAbi {
+		return transport.Violation("the sandbox confirmed other terms than the host's")
+	}
+	return nil
+}
+
+// newFailure takes a failure from the wire: bounded and printable.
+func newFailure(f *wire.Failure) *transport.Failure {
+	return &transport.Failure{Kind: f.GetKind(), Message: printable.Line(f.GetMessage(), pluginkit.MaxFailure)}
+}
+
+// Compile runs a compilation in a process of its own, which never runs a guest,
+// and writes the compiled code to w.
+func (f *Factory) Compile(ctx context.Context, job CompileJob, w io.Writer) error {
+	ctx, cancel := context.WithTimeoutCause(ctx, job.Timeout,
+		fmt.Errorf("%w: the compiler took more than %s; a module that takes this long is damaged or hostile", ErrCompile, job.Timeout))
+	defer cancel()
+	process, err := f.launch(ctx, job.Plugin+".compile", job.Module)
+	if err != nil {
+		return err
+	}
+	defer process.Kill()
+	s := &Sandbox{process: process, client: wire.NewSandboxClient(process.Conn())}
+	if err := s.compile(ctx, job, w); err != nil {
+		return s.explain(ctx, err)
+	}
+	return nil
+}
+
+// CompileJob is one compilation.
+type CompileJob struct {
+	Plugin      string
+	Engine      string
+	Module      *os.File // sealed; stays the caller's
+	ModuleSize  int64
+	Timeout     time.Duration
+	MaxMemory   uint64 // of the process, bytes
+	MaxArtifact uint64 // bytes
+	Progress    func(phase string)
+}
+
+func (s *Sandbox) compile(ctx context.Context, job CompileJob, w io.Writer) error {
+	if err := s.negotiate(ctx, job.Engine); err != nil {
+		return err
+	}
+	stream, err := s.client.Compile(ctx, &wire.CompileRequest{
+		Engine:           job.Engine,
+		ModuleBytes:      uint64(job.ModuleSize),
+		MaxArtifactBytes: job.MaxArtifact,
+		MaxMemoryBytes:   job.MaxMemory,
+	})
+	if err != nil {
+		return err
+	}
+	var received uint64
+	for {
+		chunk, err := stream.Recv()
+		if errors.Is(err, io.EOF) && received > 0 {
+			return nil
+		}
+		if errors.Is(err, io.EOF) {
+			return transport.Violation("a compilation without a result")
+		}
+		if err != nil {
+			return err
+		}
+		switch kind := chunk.Kind.(type) {
+		case *wire.CompileChunk_Progress:
+			job.Progress(printable.Line(kind.Progress.GetPhase(), 40))
+		case *wire.CompileChunk_Failure:
+			return newFailure(kind.Failure)
+		case *wire.CompileChunk_Data:
+			if received += uint64(len(kind.Data)); received > job.MaxArtifact {
+				return fmt.Errorf("%w: it comes to more than %d bytes", ErrCompile, job.MaxArtifact)
+			}
+			if _, err := w.Write(kind.Data); err != nil {
+				return fmt.Errorf("keep compiled code: %w", err)
+			}
+		}
+	}
+}

@@ -1,0 +1,103 @@
+package sandbox
+
+import (
+	"context"
+	"fmt"
+	"time"
+
+	"github.com/ringfence/ringfence/host/internal/launch"
+	"github.com/ringfence/ringfence/host/internal/manifest"
+	"github.com/ringfence/ringfence/host/internal/transport"
+	"github.com/ringfence/ringfence/pluginkit/wire"
+)
+
+const (
+	// deathNotice is how long a broken connection waits for the news that the
+	// process died, which explains it.
+	deathNotice = 100 * time.Millisecond
+	// cpuInterval is how often a running call's CPU time is looked at. One look
+	// is one system call; a call overruns its limit by at most this much.
+	cpuInterval = 20 * time.Millisecond
+)
+
+// Sandbox is a running sandbox process with its module loaded. It serves one
+// call at a time.
+type Sandbox struct {
+	// Tools is what the guest says it offers.
+	Tools []manifest.Tool
+
+	process   *launch.Process
+	client    wire.SandboxClient
+	transport transport.Transport
+}
+
+// PID is the process's number.
+func (s *Sandbox) PID() int { return s.process.PID() }
+
+// TransportName names the transport in use.
+func (s *Sandbox) TransportName() string { return s.transport.Name() }
+
+// Done is closed when the process has died.
+func (s *Sandbox) Done() <-chan struct{} { return s.process.Done() }
+
+// Call runs one call. The sandbox may be used for another one when Idle says so.
+func (s *Sandbox) Call(ctx context.Context, call transport.Call, cpuLimit time.Duration, caps transport.Capabilities) (transport.Result, error) {
+	ctx, stop := context.WithCancelCause(ctx)
+	defer stop(nil)
+	go s.watchCPU(ctx, cpuLimit, stop)
+	result, err := s.transport.Call(ctx, call, caps)
+	if err != nil {
+		return transport.Result{}, s.explain(ctx, err)
+	}
+	return result, nil
+}
+
+// watchCPU stops a call that has used up its CPU time. The clock is the
+// kernel's, for the whole process: nothing a guest says can slow it.
+func (s *Sandbox) watchCPU(ctx context.Context, limit time.Duration, stop context.CancelCauseFunc) {
+	start, err := s.process.CPUTime()
+	if err != nil {
+		return // the process is gone, which ends the call too
+	}
+	tick := time.NewTicker(cpuInterval)
+	defer tick.Stop()
+	for {
+		select {
+		case <-ctx.Done():
+			return
+		case <-tick.C:
+			now, err := s.process.CPUTime()
+			if err != nil {
+				return
+			}
+			if used := now - start; used > limit {
+				stop(fmt.Errorf("%w: %s used (limit %s)", ErrCPUTime, used.Round(time.Millisecond), limit))
+				return
+			}
+		}
+	}
+}
+
+// Idle reports whether the sandbox is ready for another call, waiting until ctx
+// ends for an abandoned one to be over.
+func (s *Sandbox) Idle(ctx context.Context) bool {
+	select {
+	case <-s.process.Done():
+		return false
+	default:
+		return s.transport.Idle(ctx)
+	}
+}
+
+// Kill ends the process and everything it started. It does not wait.
+func (s *Sandbox) Kill() { s.process.Kill() }
+
+// died describes the death of the process, if it comes within deathNotice.
+func (s *Sandbox) died() error {
+	select {
+	case <-s.process.Done():
+	case <-time.After(deathNotice):
+		return nil
+	}
+	return fmt.Errorf("%w: %s", ErrDied, s.process.Exit())
+}

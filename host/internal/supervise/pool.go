@@ -1,0 +1,218 @@
+// Package supervise keeps the sandboxes of a host: it starts one when a call
+// needs it, hands it to one call at a time, keeps it for the next, replaces one
+// that died or got stuck, and stays within the number that the policy allows.
+package supervise
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"sync"
+	"time"
+)
+
+// ErrClosed means that the pool is closed.
+var ErrClosed = errors.New("the host is closed")
+
+// grace is how long a sandbox whose call was abandoned may take to become idle
+// before it is killed. A guest that waits in a host function gets away from it at
+// once; one that computes cannot be stopped in any other way.
+const grace = 200 * time.Millisecond
+
+// Sandbox is what the pool needs to know of a sandbox.
+type Sandbox interface {
+	Done() <-chan struct{}
+	Idle(ctx context.Context) bool
+	Kill()
+}
+
+// Pool holds sandboxes by plugin. It is safe for concurrent use.
+type Pool[S Sandbox] struct {
+	max int
+
+	mu      sync.Mutex
+	live    map[string]int // sandboxes by plugin, those being started included
+	total   int
+	idle    []entry[S] // the longest unused first
+	changed chan struct{}
+	closed  bool
+	all     map[entry[S]]struct{}
+	ending  sync.WaitGroup
+}
+
+// entry is one sandbox of a plugin. Sandboxes are pointers, so it can be compared.
+type entry[S Sandbox] struct {
+	plugin  string
+	sandbox *S
+}
+
+// New makes a pool of at most max sandboxes, all plugins together.
+func New[S Sandbox](max int) *Pool[S] {
+	return &Pool[S]{
+		max:     max,
+		live:    make(map[string]int),
+		all:     make(map[entry[S]]struct{}),
+		changed: make(chan struct{}),
+	}
+}
+
+// Lease is a sandbox in use.
+type Lease[S Sandbox] struct {
+	Sandbox S
+	pool    *Pool[S]
+	entry   entry[S]
+}
+
+// Acquire takes an idle sandbox of the plugin, or starts one when the plugin has
+// fewer than max, or waits. When the host's own number is reached, an idle
+// sandbox of another plugin makes room.
+func (p *Pool[S]) Acquire(ctx context.Context, plugin string, max int, start func(context.Context) (S, error)) (*Lease[S], error) {
+	for {
+		lease, mayStart, changed, err := p.tryAcquire(plugin, max)
+		switch {
+		case err != nil:
+			return nil, err
+		case lease != nil:
+			return lease, nil
+		case mayStart:
+			return p.start(ctx, plugin, start)
+		}
+		select {
+		case <-changed:
+		case <-ctx.Done():
+			return nil, fmt.Errorf("wait for a sandbox of %s: %w", plugin, context.Cause(ctx))
+		}
+	}
+}
+
+// tryAcquire takes an idle sandbox, or a place to start one.
+func (p *Pool[S]) tryAcquire(plugin string, max int) (*Lease[S], bool, <-chan struct{}, error) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	if p.closed {
+		return nil, false, nil, ErrClosed
+	}
+	for i := len(p.idle) - 1; i >= 0; i-- { // the most recent one has the warmest pages
+		e := p.idle[i]
+		if e.plugin != plugin {
+			continue
+		}
+		p.idle = append(p.idle[:i], p.idle[i+1:]...)
+		if isDead(*e.sandbox) {
+			p.drop(e)
+			continue
+		}
+		return &Lease[S]{Sandbox: *e.sandbox, pool: p, entry: e}, false, nil, nil
+	}
+	if p.live[plugin] < max && p.total >= p.max && len(p.idle) > 0 {
+		e := p.idle[0]
+		p.idle = p.idle[1:]
+		p.drop(e)
+	}
+	if p.live[plugin] < max && p.total < p.max {
+		p.live[plugin]++
+		p.total++
+		return nil, true, nil, nil
+	}
+	return nil, false, p.changed, nil
+}
+
+func (p *Pool[S]) start(ctx context.Context, plugin string, start func(context.Context) (S, error)) (*Lease[S], error) {
+	s, err := start(ctx)
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	if err != nil {
+		p.vacate(plugin)
+		return nil, err
+	}
+	e := entry[S]{plugin, &s}
+	p.all[e] = struct{}{}
+	if p.closed {
+		p.drop(e)
+		return nil, ErrClosed
+	}
+	return &Lease[S]{Sandbox: s, pool: p, entry: e}, nil
+}
+
+// Release gives the sandbox back. It does not wait: one that is still busy with
+// an abandoned call gets a moment to end it, and is killed after that.
+func (l *Lease[S]) Release(reusable bool) {
+	p := l.pool
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	if !reusable || p.closed || isDead(l.Sandbox) {
+		p.drop(l.entry)
+		return
+	}
+	p.ending.Go(func() {
+		ctx, cancel := context.WithTimeout(context.Background(), grace)
+		defer cancel()
+		idle := l.Sandbox.Idle(ctx)
+		p.mu.Lock()
+		defer p.mu.Unlock()
+		if !idle || p.closed {
+			p.drop(l.entry)
+			return
+		}
+		p.idle = append(p.idle, l.entry)
+		p.signal()
+	})
+}
+
+// drop kills a sandbox and frees its place. The caller holds mu. Dropping twice
+// does nothing.
+func (p *Pool[S]) drop(e entry[S]) {
+	if _, ok := p.all[e]; !ok {
+		return
+	}
+	delete(p.all, e)
+	(*e.sandbox).Kill()
+	p.vacate(e.plugin)
+}
+
+func (p *Pool[S]) vacate(plugin string) {
+	if p.live[plugin]--; p.live[plugin] == 0 {
+		delete(p.live, plugin)
+	}
+	p.total--
+	p.signal()
+}
+
+// signal wakes everyone who waits in Acquire.
+func (p *Pool[S]) signal() {
+	close(p.changed)
+	p.changed = make(chan struct{})
+}
+
+// Close kills all sandboxes, those in use too, and waits until they are gone or
+// ctx ends.
+func (p *Pool[S]) Close(ctx context.Context) error {
+	p.mu.Lock()
+	p.closed = true
+	var dying []S
+	for e := range p.all {
+		dying = append(dying, *e.sandbox)
+		p.drop(e)
+	}
+	p.idle = nil
+	p.signal()
+	p.mu.Unlock()
+	p.ending.Wait() // bounded by grace
+	for _, s := range dying {
+		select {
+		case <-s.Done():
+		case <-ctx.Done():
+			return fmt.Errorf("wait for sandboxes to end: %w", context.Cause(ctx))
+		}
+	}
+	return nil
+}
+
+func isDead[S Sandbox](s S) bool {
+	select {
+	case <-s.Done():
+		return true
+	default:
+		return false
+	}
+}

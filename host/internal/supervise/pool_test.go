@@ -1,0 +1,144 @@
+package supervise
+
+import (
+	"context"
+	"errors"
+	"testing"
+
+	"go.uber.org/goleak"
+)
+
+// fake is a sandbox that lives until it is killed.
+type fake struct {
+	done  chan struct{}
+	stuck bool
+	id    int
+}
+
+func (f *fake) Done() <-chan struct{} { return f.done }
+func (f *fake) Idle(ctx context.Context) bool {
+	if f.stuck {
+		<-ctx.Done()
+	}
+	return !f.stuck
+}
+func (f *fake) Kill() {
+	if !isDead(f) {
+		close(f.done)
+	}
+}
+
+type starter struct{ n int }
+
+func (s *starter) start(context.Context) (*fake, error) {
+	s.n++
+	return &fake{done: make(chan struct{}), id: s.n}, nil
+}
+
+func acquire(t *testing.T, p *Pool[*fake], plugin string, max int, s *starter) *Lease[*fake] {
+	t.Helper()
+	l, err := p.Acquire(t.Context(), plugin, max, s.start)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return l
+}
+
+func newPool(t *testing.T, max int) *Pool[*fake] {
+	t.Helper()
+	p := New[*fake](max)
+	t.Cleanup(func() {
+		if err := p.Close(context.Background()); err != nil {
+			t.Error(err)
+		}
+		goleak.VerifyNone(t)
+	})
+	return p
+}
+
+func TestASandboxIsReusedByTheNextCall(t *testing.T) {
+	p, s := newPool(t, 4), &starter{}
+	for range 10 {
+		acquire(t, p, "a", 1, s).Release(true)
+	}
+	if s.n != 1 {
+		t.Fatalf("started %d sandboxes for calls one after another", s.n)
+	}
+}
+
+func TestADeadSandboxIsReplaced(t *testing.T) {
+	p, s := newPool(t, 4), &starter{}
+	l := acquire(t, p, "a", 1, s)
+	l.Release(true)
+	p.ending.Wait()
+	l.Sandbox.Kill() // dies while idle
+	second := acquire(t, p, "a", 1, s)
+	if second.Sandbox.id != 2 {
+		t.Fatal("a dead sandbox was handed out")
+	}
+	second.Release(false)
+	if third := acquire(t, p, "a", 1, s); third.Sandbox.id != 3 || !isDead(second.Sandbox) {
+		t.Fatal("a sandbox that must not be reused was, or lives on")
+	}
+}
+
+func TestAStuckSandboxIsKilledAndReplaced(t *testing.T) {
+	p, s := newPool(t, 4), &starter{}
+	l := acquire(t, p, "a", 1, s)
+	l.Sandbox.stuck = true
+	l.Release(true)
+	second := acquire(t, p, "a", 1, s) // waits for the grace to end
+	if second.Sandbox.id != 2 || !isDead(l.Sandbox) {
+		t.Fatal("the stuck sandbox was handed out, or lives on")
+	}
+}
+
+func TestAPluginHasNoMoreThanItsProcesses(t *testing.T) {
+	p, s := newPool(t, 10), &starter{}
+	a, b := acquire(t, p, "a", 2, s), acquire(t, p, "a", 2, s)
+	ctx, cancel := context.WithCancel(t.Context())
+	cancel()
+	if _, err := p.Acquire(ctx, "a", 2, s.start); !errors.Is(err, context.Canceled) {
+		t.Fatalf("got %v, want to wait for one of two", err)
+	}
+	a.Release(true)
+	c := acquire(t, p, "a", 2, s)
+	if c.Sandbox != a.Sandbox || b.Sandbox == a.Sandbox {
+		t.Fatal("calls share a sandbox, or a third was started")
+	}
+}
+
+func TestAnIdleSandboxMakesRoomForAnotherPlugin(t *testing.T) {
+	p, s := newPool(t, 2), &starter{}
+	old, busy := acquire(t, p, "a", 1, s), acquire(t, p, "b", 1, s)
+	old.Release(true)
+	p.ending.Wait()
+	c := acquire(t, p, "c", 1, s)
+	if !isDead(old.Sandbox) || isDead(busy.Sandbox) || isDead(c.Sandbox) {
+		t.Fatal("the idle one should have made room, and only it")
+	}
+}
+
+func TestAFailedStartFreesItsPlace(t *testing.T) {
+	p, s := newPool(t, 1), &starter{}
+	failure := errors.New("no")
+	if _, err := p.Acquire(t.Context(), "a", 1, func(context.Context) (*fake, error) { return nil, failure }); !errors.Is(err, failure) {
+		t.Fatalf("got %v", err)
+	}
+	acquire(t, p, "b", 1, s)
+}
+
+func TestCloseKillsSandboxesInUse(t *testing.T) {
+	p, s := New[*fake](2), &starter{}
+	l := acquire(t, p, "a", 1, s)
+	if err := p.Close(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+	if !isDead(l.Sandbox) {
+		t.Fatal("it lives on")
+	}
+	l.Release(true) // harmless
+	if _, err := p.Acquire(t.Context(), "a", 1, s.start); !errors.Is(err, ErrClosed) {
+		t.Fatalf("got %v, want ErrClosed", err)
+	}
+}

@@ -1,0 +1,228 @@
+// Package grpccall is the portable transport: calls over go-plugin's gRPC
+// connection. It works with every sandbox, and copies everything.
+package grpccall
+
+import (
+	"context"
+	"errors"
+	"io"
+	"sync"
+	"time"
+
+	"google.golang.org/grpc"
+
+	"github.com/ringfence/ringfence/host/internal/printable"
+	"github.com/ringfence/ringfence/host/internal/transport"
+	"github.com/ringfence/ringfence/pluginkit"
+	"github.com/ringfence/ringfence/pluginkit/wire"
+)
+
+// Transport carries calls over one connection.
+type Transport struct {
+	client wire.SandboxClient
+
+	mu sync.Mutex
+	// ended is closed when the last call has ended in the sandbox, too.
+	ended chan struct{}
+	// clean says that it ended with a last frame, as agreed.
+	clean bool
+}
+
+// New makes the transport of one sandbox.
+func New(conn grpc.ClientConnInterface) *Transport {
+	ended := make(chan struct{})
+	close(ended)
+	return &Transport{client: wire.NewSandboxClient(conn), ended: ended, clean: true}
+}
+
+// Name is "grpc".
+func (*Transport) Name() string { return "grpc" }
+
+// Idle waits until the last call has ended in the sandbox.
+func (t *Transport) Idle(ctx context.Context) bool {
+	t.mu.Lock()
+	ended := t.ended
+	t.mu.Unlock()
+	select {
+	case <-ended:
+		t.mu.Lock()
+		defer t.mu.Unlock()
+		return t.clean
+	case <-ctx.Done():
+		return false
+	}
+}
+
+// Call implements transport.Transport.
+func (t *Transport) Call(ctx context.Context, call transport.Call, caps transport.Capabilities) (transport.Result, error) {
+	if !t.Idle(ctx) {
+		if err := context.Cause(ctx); err != nil {
+			return transport.Result{}, err
+		}
+		return transport.Result{}, transport.Violation("the call before this one did not end as agreed")
+	}
+	// The stream outlives ctx, so that a cancelled sandbox can still say that
+	// it is done; killing the process ends it in any case.
+	streamCtx, abandon := context.WithCancel(context.WithoutCancel(ctx))
+	stream, err := t.client.Call(streamCtx)
+	if err != nil {
+		abandon()
+		return transport.Result{}, lost(err)
+	}
+	c := &running{stream: stream, call: call, caps: caps, ctx: ctx, sent: make(chan struct{})}
+	ended := t.begin()
+	answer := make(chan outcome, 1)
+	go func() {
+		clean := c.run(answer)
+		abandon()
+		<-c.sent // a stream that has ended takes no more frames
+		t.end(ended, clean)
+	}()
+	select {
+	case o := <-answer:
+		return o.result, o.err
+	case <-ctx.Done():
+		c.cancel()
+		return transport.Result{}, context.Cause(ctx)
+	}
+}
+
+func (t *Transport) begin() chan struct{} {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	t.ended = make(chan struct{})
+	return t.ended
+}
+
+func (t *Transport) end(ended chan struct{}, clean bool) {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	t.clean = clean
+	close(ended)
+}
+
+type outcome struct {
+	result transport.Result
+	err    error
+}
+
+// running is one call.
+type running struct {
+	stream grpc.BidiStreamingClient[wire.HostFrame, wire.SandboxFrame]
+	call   transport.Call
+	caps   transport.Capabilities
+	ctx    context.Context
+
+	send sync.Mutex    // a gRPC stream has one sender at a time
+	sent chan struct{} // closed when the arguments are sent, or cannot be
+	last bool          // the sandbox sent its last frame
+}
+
+// run answers as soon as the last frame is there, and then waits for the stream
+// to end: only then is the sandbox ready for another call. It reports whether
+// everything ended as agreed.
+func (c *running) run(answer chan<- outcome) (clean bool) {
+	go func() {
+		defer close(c.sent)
+		c.sendArguments()
+	}()
+	result, err := c.receive()
+	answer <- outcome{result, err}
+	if !c.last {
+		return false
+	}
+	_, err = c.stream.Recv()
+	return errors.Is(err, io.EOF)
+}
+
+// sendArguments runs beside receive: a sandbox that logs before it has read
+// everything must not block both sides. A failure to send shows in receive.
+func (c *running) sendArguments() {
+	start := &wire.CallStart{Tool: c.call.Tool, ArgumentsBytes: uint64(len(c.call.Arguments))}
+	if deadline, ok := c.ctx.Deadline(); ok {
+		start.TimeoutMs = uint64(max(1, time.Until(deadline).Milliseconds()))
+	}
+	if c.write(&wire.HostFrame{Kind: &wire.HostFrame_Start{Start: start}}) != nil {
+		return
+	}
+	for rest := c.call.Arguments; len(rest) > 0; {
+		piece := rest[:min(len(rest), pluginkit.MaxPiece)]
+		rest = rest[len(piece):]
+		if c.ctx.Err() != nil || c.write(&wire.HostFrame{Kind: &wire.HostFrame_Arguments{Arguments: piece}}) != nil {
+			return
+		}
+	}
+}
+
+func (c *running) cancel() {
+	go c.write(&wire.HostFrame{Kind: &wire.HostFrame_Cancel{Cancel: &wire.Cancel{}}})
+}
+
+func (c *running) write(frame *wire.HostFrame) error {
+	c.send.Lock()
+	defer c.send.Unlock()
+	return c.stream.Send(frame)
+}
+
+// receive serves the guest until its last frame.
+func (c *running) receive() (transport.Result, error) {
+	for {
+		frame, err := c.stream.Recv()
+		if err != nil {
+			return transport.Result{}, lost(err)
+		}
+		switch kind := frame.Kind.(type) {
+		case *wire.SandboxFrame_Request:
+			reply := c.caps.Handle(c.ctx, kind.Request)
+			if err := c.write(&wire.HostFrame{Kind: &wire.HostFrame_Reply{Reply: reply}}); err != nil && !errors.Is(err, io.EOF) {
+				return transport.Result{}, lost(err)
+			}
+		case *wire.SandboxFrame_Log:
+			c.caps.Log(kind.Log.GetLevel(), printable.Line(kind.Log.GetMessage(), pluginkit.MaxLog))
+		case *wire.SandboxFrame_Result:
+			return c.receiveResult(kind.Result)
+		case *wire.SandboxFrame_Failure:
+			c.last = true
+			return transport.Result{}, &transport.Failure{
+				Kind:    kind.Failure.GetKind(),
+				Message: printable.Line(kind.Failure.GetMessage(), pluginkit.MaxFailure),
+			}
+		default:
+			return transport.Result{}, transport.Violation("a frame of kind %T before the result", kind)
+		}
+	}
+}
+
+// receiveResult collects the result. Memory is granted as bytes arrive, never
+// on the declared length.
+func (c *running) receiveResult(head *wire.ResultHead) (transport.Result, error) {
+	declared, status := head.GetResultBytes(), transport.Status(head.GetStatus())
+	if declared > c.call.MaxResult {
+		return transport.Result{}, &transport.Failure{
+			Kind:    wire.FailureKind_FAILURE_LIMIT,
+			Message: tooLarge(declared, c.call.MaxResult),
+		}
+	}
+	if status > transport.StatusBadArguments {
+		return transport.Result{}, transport.Violation("result status %d (maximum %d)", status, transport.StatusBadArguments)
+	}
+	var data []byte
+	for uint64(len(data)) < declared {
+		frame, err := c.stream.Recv()
+		if err != nil {
+			return transport.Result{}, lost(err)
+		}
+		piece, ok := frame.Kind.(*wire.SandboxFrame_Data)
+		switch {
+		case !ok:
+			return transport.Result{}, transport.Violation("a frame of kind %T inside a result", frame.Kind)
+		case len(piece.Data) == 0:
+			return transport.Result{}, transport.Violation("an empty piece of a result")
+		case uint64(len(data)+len(piece.Data)) > declared:
+			return transport.Result{}, transport.Violation("%d bytes of a result that was declared as %d", len(data)+len(piece.Data), declared)
+		}
+		data = append(data, piece.Data...)
+	}
+	c.last = true
+	return transport.Result{Status: status, Data: data}, nil
+}

@@ -1,0 +1,93 @@
+// Package transport carries calls between the host and one sandbox process.
+//
+// Transport is the seam: the portable one (package grpccall) sends every byte
+// through go-plugin's gRPC connection; the ring will implement the same
+// interface. What comes back is the guest's word, whatever the transport: an
+// implementation bounds and checks it before it hands it up.
+package transport
+
+import (
+	"context"
+	"errors"
+	"fmt"
+
+	"github.com/ringfence/ringfence/pluginkit/wire"
+)
+
+// Transport runs calls in one sandbox, one at a time.
+type Transport interface {
+	// Name is what status shows: "grpc", "ring".
+	Name() string
+	// Call runs one call to its end. It returns when the context ends, at the
+	// latest; the sandbox may then still be busy, and Idle tells.
+	//
+	// Errors: *Failure when the guest or the sandbox says how the call failed;
+	// ErrProtocol when the sandbox broke the protocol; ErrLost when it went
+	// away; the context's cause.
+	Call(ctx context.Context, call Call, caps Capabilities) (Result, error)
+	// Idle waits until a call that was abandoned has ended in the sandbox, and
+	// reports whether it did before the context ended. A sandbox that is not
+	// idle must not be used again.
+	Idle(ctx context.Context) bool
+}
+
+// Call is one call of a tool.
+type Call struct {
+	// Tool is the index into the plugin's manifest.
+	Tool uint32
+	// Arguments is JSON, already checked against the tool's schema.
+	Arguments []byte
+	// MaxResult is the largest result that is accepted, in bytes.
+	MaxResult uint64
+}
+
+// Result is what a guest answered.
+type Result struct {
+	Status Status
+	// Data is the host's private copy. For StatusOK it should be JSON, for the
+	// others text; that is not checked here.
+	Data []byte
+}
+
+// Status is how a guest says a call went.
+type Status uint32
+
+// The statuses of docs/guest-abi.md.
+const (
+	StatusOK           Status = 0
+	StatusToolFailed   Status = 1
+	StatusBadArguments Status = 2
+)
+
+// Capabilities is what a guest may ask of the host during one call. Its methods
+// are called from one goroutine at a time, with whatever a hostile sandbox sent.
+type Capabilities interface {
+	Handle(ctx context.Context, request *wire.CapabilityRequest) *wire.CapabilityReply
+	Log(level int32, message string)
+}
+
+// ErrProtocol means that a sandbox sent what no working sandbox sends. A guest
+// cannot cause it without having broken its engine.
+var ErrProtocol = errors.New("the sandbox broke the protocol")
+
+// ErrLost means that the connection to the sandbox ended.
+var ErrLost = errors.New("the sandbox went away")
+
+// Failure is the end of a call that brought no result, in the sandbox's words.
+type Failure struct {
+	Kind wire.FailureKind
+	// Message is bounded and printable.
+	Message string
+}
+
+func (f *Failure) Error() string {
+	if f.Message == "" {
+		return f.Kind.String()
+	}
+	return f.Message
+}
+
+// Violation makes an ErrProtocol with what came and what was allowed.
+func Violation(format string, args ...any) error {
+	return fmt.Errorf("%w: %s", ErrProtocol, fmt.Sprintf(format, args...))
+}

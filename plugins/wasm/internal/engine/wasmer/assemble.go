@@ -1,0 +1,110 @@
+package wasmer
+
+import (
+	"encoding/binary"
+
+	"github.com/ringfence/ringfence/plugins/wasm/internal/engine"
+)
+
+// Opcodes of the gate's functions.
+const (
+	opUnreachable = 0x00
+	opIf          = 0x04
+	opEnd         = 0x0b
+	opCall        = 0x10
+	opLocalGet    = 0x20
+	opI32Load     = 0x28
+	opI64Load     = 0x29
+	opI32Store    = 0x36
+	opI64Store    = 0x37
+	opI32Const    = 0x41
+	opI32WrapI64  = 0xa7
+	opI64ExtendU  = 0xad
+	blockVoid     = 0x40
+)
+
+// assembleGate writes the gate's module. Function 0 is the imported dispatch,
+// function i+1 stands for functions[i].
+func assembleGate(functions []function) []byte {
+	types := [][]byte{{0x60, 0, 0}}
+	imports := [][]byte{append(append(name("host"), name("dispatch")...), 0x00, 0x00)}
+	exports := [][]byte{append(name("memory"), 0x02, 0x00)}
+	var funcs, bodies [][]byte
+	for i, f := range functions {
+		t := []byte{0x60}
+		t = append(leb(t, uint64(len(f.params))), typeBytes(f.params)...)
+		t = append(leb(t, uint64(len(f.results))), typeBytes(f.results)...)
+		types = append(types, t)
+		funcs = append(funcs, leb(nil, uint64(i+1)))
+		exports = append(exports, leb(append(name(gateExport(i)), 0x00), uint64(i+1)))
+		body := gateBody(i, f)
+		bodies = append(bodies, append(leb(nil, uint64(len(body))), body...))
+	}
+	out := []byte("\x00asm\x01\x00\x00\x00")
+	out = section(out, 1, types)
+	out = section(out, 2, imports)
+	out = section(out, 3, funcs)
+	out = section(out, 5, [][]byte{{0x01, 1, 1}})
+	out = section(out, 7, exports)
+	return section(out, 10, bodies)
+}
+
+func gateBody(number int, f function) []byte {
+	b := []byte{0} // no locals beyond the parameters
+	b = append(b, opI32Const, 0, opI32Const)
+	b = sleb(b, int64(number))
+	b = memarg(append(b, opI32Store), 2, mailFunction)
+	for i, t := range f.params {
+		b = append(b, opI32Const, 0, opLocalGet)
+		b = leb(b, uint64(i))
+		if t == engine.I32 {
+			b = append(b, opI64ExtendU)
+		}
+		b = memarg(append(b, opI64Store), 3, mailStack+8*i)
+	}
+	b = append(b, opCall, 0)
+	b = memarg(append(b, opI32Const, 0, opI32Load), 2, mailStop)
+	b = append(b, opIf, blockVoid, opUnreachable, opEnd)
+	for i, t := range f.results {
+		b = memarg(append(b, opI32Const, 0, opI64Load), 3, mailStack+8*i)
+		if t == engine.I32 {
+			b = append(b, opI32WrapI64)
+		}
+	}
+	return append(b, opEnd)
+}
+
+func typeBytes(types []engine.ValueType) []byte {
+	b := make([]byte, len(types))
+	for i, t := range types {
+		b[i] = byte(t)
+	}
+	return b
+}
+
+func section(out []byte, id byte, items [][]byte) []byte {
+	body := leb(nil, uint64(len(items)))
+	for _, item := range items {
+		body = append(body, item...)
+	}
+	return append(leb(append(out, id), uint64(len(body))), body...)
+}
+
+func name(s string) []byte { return append(leb(nil, uint64(len(s))), s...) }
+
+func memarg(b []byte, align byte, offset int) []byte {
+	return leb(append(b, align), uint64(offset))
+}
+
+func leb(b []byte, v uint64) []byte { return binary.AppendUvarint(b, v) }
+
+func sleb(b []byte, v int64) []byte {
+	for {
+		low := byte(v & 0x7f)
+		v >>= 7
+		if v == 0 && low&0x40 == 0 || v == -1 && low&0x40 != 0 {
+			return append(b, low)
+		}
+		b = append(b, low|0x80)
+	}
+}

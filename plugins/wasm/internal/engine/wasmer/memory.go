@@ -1,0 +1,45 @@
+package wasmer
+
+import "github.com/wasmerio/wasmer-go/wasmer"
+
+// memory is a guest's linear memory. Its size is fetched for every access,
+// since the guest may have grown it; its address never changes.
+type memory struct{ memory *wasmer.Memory }
+
+// Size implements engine.Memory.
+func (m *memory) Size() uint64 {
+	if m.memory == nil {
+		return 0
+	}
+	return uint64(m.memory.DataSize())
+}
+
+// Read implements engine.Memory.
+func (m *memory) Read(offset, n uint64) ([]byte, bool) {
+	data, ok := m.at(offset, n)
+	if !ok {
+		return nil, false
+	}
+	return append([]byte(nil), data...), true
+}
+
+// Write implements engine.Memory.
+func (m *memory) Write(offset uint64, b []byte) bool {
+	data, ok := m.at(offset, uint64(len(b)))
+	if ok {
+		copy(data, b)
+	}
+	return ok
+}
+
+func (m *memory) at(offset, n uint64) ([]byte, bool) {
+	if m.memory == nil {
+		return nil, false
+	}
+	data := m.memory.Data()
+	size := uint64(len(data))
+	if offset > size || n > size-offset {
+		return nil, false
+	}
+	return data[offset : offset+n], true
+}

@@ -1,0 +1,67 @@
+package guest
+
+import "context"
+
+// Capabilities is what a guest may ask of the host during one call. The methods
+// are called one at a time, and return when the context ends.
+type Capabilities interface {
+	HTTP(ctx context.Context, request Request) (Response, *Refusal)
+	// Read returns up to length bytes of a body; none at its end.
+	Read(ctx context.Context, handle, offset uint64, length uint32) ([]byte, *Refusal)
+	Close(ctx context.Context, handle uint64) *Refusal
+	SecretExists(ctx context.Context, name string) (bool, *Refusal)
+	Log(level int, line string)
+}
+
+// Request is an HTTP request as the guest wrote it; the host judges it.
+type Request struct {
+	Method, URL string
+	Headers     [][2]string
+	Body        []byte
+}
+
+// Response is the head of an HTTP response. Handle is the host's.
+type Response struct {
+	Handle    uint64
+	Status    uint32
+	Headers   [][2]string
+	BodyBytes uint64
+}
+
+// Code is why a request was not carried out; the guest sees its negative.
+type Code int32
+
+// The codes of docs/guest-abi.md.
+const (
+	Denied      Code = 1
+	Invalid     Code = 2
+	NotFound    Code = 3
+	Limit       Code = 4
+	Timeout     Code = 5
+	Canceled    Code = 6
+	Unavailable Code = 7
+	Internal    Code = 8
+)
+
+// Refusal is an answer that is not a result.
+type Refusal struct {
+	Code    Code
+	Message string
+}
+
+// result is what the guest's import returns.
+func (r *Refusal) result() int64 { return -int64(r.Code) }
+
+// outside are the capabilities outside of a call, that is during _initialize
+// and ringfence_describe: none.
+type outside struct{}
+
+var notNow = &Refusal{Denied, "only a running call can ask the host for something"}
+
+func (outside) HTTP(context.Context, Request) (Response, *Refusal) { return Response{}, notNow }
+func (outside) Read(context.Context, uint64, uint64, uint32) ([]byte, *Refusal) {
+	return nil, notNow
+}
+func (outside) Close(context.Context, uint64) *Refusal                { return notNow }
+func (outside) SecretExists(context.Context, string) (bool, *Refusal) { return false, notNow }
+func (outside) Log(int, string)                                       {}

@@ -1,0 +1,170 @@
+package guest
+
+import (
+	"context"
+	"time"
+
+	"github.com/ringfence/ringfence/pluginkit/wire"
+	"github.com/ringfence/ringfence/plugins/wasm/internal/engine"
+)
+
+// aheadTime is how long a guest may take between calls: to free the arguments
+// of the last call, and to get ready for the next one. Nobody waits for it, so
+// nobody else would notice that it loops.
+const aheadTime = 10 * time.Second
+
+// Config is what a plugin's instances get.
+type Config struct {
+	Module      engine.Module
+	Environ     []string // NAME=value
+	MemoryLimit uint64   // bytes, as it was written into the module
+	// Session keeps an instance for many calls; else each call gets a fresh one.
+	Session bool
+	// Idle is how long a session's instance lives without a call; 0 is for ever.
+	Idle time.Duration
+	// Stuck is called when the guest loops between calls. Nothing can end such
+	// a guest from within, so it has to end the process.
+	Stuck func()
+}
+
+// Plugin is a loaded module and its instances, of which there is one at a time:
+// the next one is made when the last one is gone, so that memory is needed for
+// one only.
+type Plugin struct {
+	config Config
+	// turn is held by whoever uses next or runs the guest.
+	turn chan struct{}
+	next *Instance
+	idle *time.Timer
+}
+
+// New makes a plugin. Nothing of the guest runs yet.
+func New(config Config) *Plugin {
+	return &Plugin{config: config, turn: make(chan struct{}, 1)}
+}
+
+func (p *Plugin) take(ctx context.Context) bool {
+	select {
+	case p.turn <- struct{}{}:
+		return true
+	case <-ctx.Done():
+		return false
+	}
+}
+
+func (p *Plugin) give() { <-p.turn }
+
+// Describe makes the first instance, and returns what the guest says about
+// itself. The instance serves the first call.
+func (p *Plugin) Describe(ctx context.Context) ([]byte, *Failure) {
+	if !p.take(ctx) {
+		return nil, canceled()
+	}
+	defer p.give()
+	i, failure := p.fresh(ctx)
+	if failure != nil {
+		return nil, failure
+	}
+	manifest, failure := i.describe(ctx)
+	if failure != nil {
+		i.close()
+		return nil, failure
+	}
+	p.next = i
+	return manifest, nil
+}
+
+func canceled() *Failure {
+	return failuref(wire.FailureKind_FAILURE_CANCELED, "the call was cancelled")
+}
+
+func (p *Plugin) fresh(ctx context.Context) (*Instance, *Failure) {
+	return newInstance(ctx, p.config.Module, p.config.Environ, p.config.MemoryLimit)
+}
+
+// Begin starts a call. It waits for an instance that is being made ready. After
+// it has returned a call, End must be called.
+func (p *Plugin) Begin(ctx context.Context, capabilities Capabilities, tool uint32, length uint64) (*Call, *Failure) {
+	if !p.take(ctx) {
+		return nil, canceled()
+	}
+	if p.idle != nil {
+		p.idle.Stop()
+		p.idle = nil
+	}
+	if p.next == nil {
+		var failure *Failure
+		if p.next, failure = p.fresh(ctx); failure != nil {
+			p.next = nil
+			p.give()
+			return nil, failure
+		}
+	}
+	call, failure := p.next.begin(ctx, capabilities, tool, length)
+	if failure != nil {
+		p.End(&Call{instance: p.next})
+		return nil, failure
+	}
+	return call, nil
+}
+
+// End ends a call whose answer is out, and gets ready for the next one in the
+// background.
+func (p *Plugin) End(call *Call) { go p.recycle(call) }
+
+func (p *Plugin) recycle(call *Call) {
+	defer p.give()
+	ctx, cancel := context.WithTimeout(context.Background(), aheadTime)
+	defer cancel()
+	if p.config.Stuck != nil {
+		defer time.AfterFunc(aheadTime+time.Second, p.config.Stuck).Stop()
+	}
+	call.finish(ctx, p.config.Session)
+	if p.config.Session && !call.instance.spent() {
+		p.arm()
+		return
+	}
+	p.next.close()
+	p.next, _ = p.fresh(ctx) // a failure shows again when the next call tries
+}
+
+// spent says that a session's instance must not serve another call: it trapped,
+// or its memory, which never shrinks, is above three quarters of the limit.
+func (i *Instance) spent() bool {
+	return i.dead || i.engine.Memory().Size() > i.memoryLimit/4*3
+}
+
+// arm ends an idle session's instance later. The caller holds the turn.
+func (p *Plugin) arm() {
+	if p.config.Idle <= 0 {
+		return
+	}
+	var timer *time.Timer
+	timer = time.AfterFunc(p.config.Idle, func() {
+		p.turn <- struct{}{}
+		defer p.give()
+		if p.idle == timer { // else a call came first
+			p.idle = nil
+			p.next.close()
+			p.next = nil
+		}
+	})
+	p.idle = timer
+}
+
+// Close waits for the guest to be still, and ends its instance.
+func (p *Plugin) Close(ctx context.Context) bool {
+	if !p.take(ctx) {
+		return false
+	}
+	defer p.give()
+	if p.idle != nil {
+		p.idle.Stop()
+		p.idle = nil
+	}
+	if p.next != nil {
+		p.next.close()
+		p.next = nil
+	}
+	return true
+}

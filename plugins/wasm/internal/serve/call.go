@@ -1,0 +1,109 @@
+package serve
+
+import (
+	"context"
+	"math"
+	"time"
+
+	"github.com/ringfence/ringfence/pluginkit"
+	"github.com/ringfence/ringfence/pluginkit/wire"
+	"github.com/ringfence/ringfence/plugins/wasm/internal/guest"
+	"google.golang.org/grpc/codes"
+	"google.golang.org/grpc/status"
+)
+
+// Call implements wire.SandboxServer. The guest runs in this goroutine, and
+// while it runs the host only answers what it was asked, so whoever asks also
+// reads the answer: there is no other reader.
+func (s *Server) Call(stream wire.Sandbox_CallServer) error {
+	s.mu.Lock()
+	plugin := s.plugin
+	s.mu.Unlock()
+	if plugin == nil {
+		return status.Error(codes.FailedPrecondition, "no module is loaded")
+	}
+	select {
+	case s.calls <- struct{}{}:
+		defer func() { <-s.calls }()
+	default:
+		return status.Error(codes.FailedPrecondition, "another call is running")
+	}
+	start, err := receiveStart(stream)
+	if err != nil {
+		return err
+	}
+	ctx, cancel := withTimeout(stream.Context(), start.TimeoutMs)
+	defer cancel()
+	broker := &broker{stream: stream}
+	call, failed := plugin.Begin(ctx, broker, start.Tool, start.ArgumentsBytes)
+	if failed != nil {
+		return sendFailure(stream, failed)
+	}
+	defer plugin.End(call)
+	if err := receiveArguments(stream, call); err != nil {
+		return err
+	}
+	code, length, failed := call.Run(ctx)
+	if failed != nil {
+		return sendFailure(stream, failed)
+	}
+	return sendResult(stream, call, code, length)
+}
+
+func receiveStart(stream wire.Sandbox_CallServer) (*wire.CallStart, error) {
+	frame, err := stream.Recv()
+	if err != nil {
+		return nil, err
+	}
+	start := frame.GetStart()
+	if start == nil {
+		return nil, status.Error(codes.InvalidArgument, "a call begins with its start")
+	}
+	if start.ArgumentsBytes > pluginkit.MaxArguments {
+		return nil, status.Errorf(codes.InvalidArgument, "arguments of %d bytes (at most %d)", start.ArgumentsBytes, pluginkit.MaxArguments)
+	}
+	return start, nil
+}
+
+func receiveArguments(stream wire.Sandbox_CallServer, call *guest.Call) error {
+	for call.Missing() > 0 {
+		frame, err := stream.Recv()
+		if err != nil {
+			return err
+		}
+		piece := frame.GetArguments()
+		if len(piece) == 0 || len(piece) > pluginkit.MaxPiece || uint64(len(piece)) > call.Missing() {
+			return status.Errorf(codes.InvalidArgument, "a piece of %d bytes where %d bytes of arguments are missing", len(piece), call.Missing())
+		}
+		if failed := call.Argument(piece); failed != nil {
+			return sendFailure(stream, failed)
+		}
+	}
+	return nil
+}
+
+// withTimeout bounds the call's own waiting; 0 is no bound but the stream's.
+func withTimeout(ctx context.Context, ms uint64) (context.Context, context.CancelFunc) {
+	if ms == 0 {
+		return context.WithCancel(ctx)
+	}
+	return context.WithTimeout(ctx, time.Duration(min(ms, math.MaxInt32))*time.Millisecond)
+}
+
+func sendFailure(stream wire.Sandbox_CallServer, failed *guest.Failure) error {
+	return stream.Send(&wire.SandboxFrame{Kind: &wire.SandboxFrame_Failure{Failure: failure(failed)}})
+}
+
+func sendResult(stream wire.Sandbox_CallServer, call *guest.Call, code uint32, length uint64) error {
+	head := &wire.ResultHead{Status: code, ResultBytes: length}
+	if err := stream.Send(&wire.SandboxFrame{Kind: &wire.SandboxFrame_Result{Result: head}}); err != nil {
+		return err
+	}
+	return pieces(length, func(offset, n uint64) error {
+		piece, failed := call.Result(offset, n)
+		if failed != nil {
+			return sendFailure(stream, failed)
+		}
+		return stream.Send(&wire.SandboxFrame{Kind: &wire.SandboxFrame_Data{Data: piece}})
+	})
+}

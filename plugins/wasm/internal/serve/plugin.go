@@ -1,0 +1,41 @@
+package serve
+
+import (
+	"context"
+	"errors"
+
+	"github.com/hashicorp/go-plugin"
+	"github.com/ringfence/ringfence/pluginkit"
+	"github.com/ringfence/ringfence/pluginkit/wire"
+	"google.golang.org/grpc"
+)
+
+// Serve serves s as a go-plugin plugin until the host says goodbye.
+func Serve(s *Server) {
+	plugin.Serve(&plugin.ServeConfig{
+		HandshakeConfig: pluginkit.Handshake,
+		Plugins:         plugin.PluginSet{pluginkit.ServiceName: &grpcPlugin{server: s}},
+		Logger:          s.config.Log,
+		GRPCServer: func(options []grpc.ServerOption) *grpc.Server {
+			return grpc.NewServer(append(options,
+				grpc.MaxRecvMsgSize(pluginkit.MaxMessage),
+				grpc.MaxSendMsgSize(pluginkit.MaxMessage))...)
+		},
+	})
+}
+
+type grpcPlugin struct {
+	plugin.NetRPCUnsupportedPlugin
+	server *Server
+}
+
+// GRPCServer implements plugin.GRPCPlugin.
+func (p *grpcPlugin) GRPCServer(_ *plugin.GRPCBroker, s *grpc.Server) error {
+	wire.RegisterSandboxServer(s, p.server)
+	return nil
+}
+
+// GRPCClient implements plugin.GRPCPlugin.
+func (p *grpcPlugin) GRPCClient(context.Context, *plugin.GRPCBroker, *grpc.ClientConn) (any, error) {
+	return nil, errors.New("this side only serves")
+}

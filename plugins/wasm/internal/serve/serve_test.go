@@ -1,0 +1,180 @@
+package serve
+
+import (
+	"bytes"
+	"context"
+	"errors"
+	"io"
+	"net"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/hashicorp/go-hclog"
+	"github.com/ringfence/ringfence/pluginkit"
+	"github.com/ringfence/ringfence/pluginkit/wire"
+	"github.com/ringfence/ringfence/plugins/wasm/internal/engine"
+	"github.com/ringfence/ringfence/plugins/wasm/internal/engine/wasmer"
+	_ "github.com/ringfence/ringfence/plugins/wasm/internal/threads"
+	"github.com/ringfence/ringfence/plugins/wasm/internal/wasmtest"
+	"google.golang.org/grpc"
+	"google.golang.org/grpc/credentials/insecure"
+	"google.golang.org/grpc/test/bufconn"
+)
+
+// sandbox is a server in this process, with the limits left out.
+type sandbox struct {
+	wire.SandboxClient
+	limits []Limits
+}
+
+// newSandbox serves with content behind the module descriptor.
+func newSandbox(t testing.TB, content []byte) *sandbox {
+	t.Helper()
+	box := &sandbox{}
+	fd := wasmtest.Sealed(t, content)
+	server := New(Config{
+		Build:   "test",
+		Engines: map[string]func() engine.Engine{"wasmer": func() engine.Engine { return wasmer.New() }},
+		Module:  func(size uint64) (*Mapping, error) { return MapSealed(fd, size) },
+		Limit:   func(l Limits) error { box.limits = append(box.limits, l); return nil },
+		Exit:    func(int) { t.Error("the server would have ended the process") },
+		Log:     hclog.NewNullLogger(),
+	})
+	listener := bufconn.Listen(1 << 20)
+	g := grpc.NewServer(grpc.MaxRecvMsgSize(pluginkit.MaxMessage))
+	wire.RegisterSandboxServer(g, server)
+	go g.Serve(listener)
+	conn, err := grpc.NewClient("passthrough:test",
+		grpc.WithContextDialer(func(ctx context.Context, _ string) (net.Conn, error) { return listener.DialContext(ctx) }),
+		grpc.WithTransportCredentials(insecure.NewCredentials()))
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() {
+		conn.Close()
+		g.Stop()
+		ctx, cancel := context.WithTimeout(context.Background(), 10*time.Second)
+		defer cancel()
+		server.Close(ctx)
+	})
+	box.SandboxClient = wire.NewSandboxClient(conn)
+	return box
+}
+
+func compile(t testing.TB, module []byte) ([]byte, *wire.Failure) {
+	t.Helper()
+	box := newSandbox(t, module)
+	stream, err := box.Compile(t.Context(), &wire.CompileRequest{
+		Engine: "wasmer", ModuleBytes: uint64(len(module)), MaxArtifactBytes: 256 << 20, MaxMemoryBytes: 2 << 30,
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	var artifact []byte
+	for {
+		chunk, err := stream.Recv()
+		if errors.Is(err, io.EOF) {
+			return artifact, nil
+		}
+		if err != nil {
+			t.Fatal(err)
+		}
+		if f := chunk.GetFailure(); f != nil {
+			return nil, f
+		}
+		artifact = append(artifact, chunk.GetData()...)
+	}
+}
+
+type answer struct {
+	status uint32
+	bytes  []byte
+	logs   []string
+}
+
+// call makes a call and answers the guest's requests with reply.
+func (b *sandbox) call(ctx context.Context, tool uint32, args []byte, reply func(*wire.CapabilityRequest) *wire.CapabilityReply) (a answer, f *wire.Failure, err error) {
+	ctx, cancel := context.WithCancel(ctx)
+	defer cancel()
+	stream, err := b.Call(ctx)
+	if err != nil {
+		return a, nil, err
+	}
+	start := &wire.CallStart{Tool: tool, ArgumentsBytes: uint64(len(args))}
+	if err := stream.Send(&wire.HostFrame{Kind: &wire.HostFrame_Start{Start: start}}); err != nil {
+		return a, nil, err
+	}
+	if err := pieces(uint64(len(args)), func(offset, n uint64) error {
+		return stream.Send(&wire.HostFrame{Kind: &wire.HostFrame_Arguments{Arguments: args[offset : offset+n]}})
+	}); err != nil && err != io.EOF {
+		return a, nil, err
+	}
+	for {
+		frame, err := stream.Recv()
+		if err != nil {
+			return a, nil, err
+		}
+		switch kind := frame.Kind.(type) {
+		case *wire.SandboxFrame_Failure:
+			return a, kind.Failure, nil
+		case *wire.SandboxFrame_Log:
+			a.logs = append(a.logs, kind.Log.Message)
+		case *wire.SandboxFrame_Request:
+			r := reply(kind.Request)
+			if err := stream.Send(&wire.HostFrame{Kind: &wire.HostFrame_Reply{Reply: r}}); err != nil {
+				return a, nil, err
+			}
+		case *wire.SandboxFrame_Result:
+			a.status = kind.Result.Status
+			for uint64(len(a.bytes)) < kind.Result.ResultBytes {
+				frame, err := stream.Recv()
+				if err != nil {
+					return a, nil, err
+				}
+				a.bytes = append(a.bytes, frame.GetData()...)
+			}
+			_, err := stream.Recv()
+			if err != io.EOF {
+				return a, nil, errors.New("frames after the result")
+			}
+			return a, nil, nil
+		}
+	}
+}
+
+func TestKitchenOverGRPC(t *testing.T) {
+	t0 := time.Now()
+	module := wasmtest.Guest(t, "kitchen")
+	t.Log("build", len(module), time.Since(t0))
+	t0 = time.Now()
+	artifact, f := compile(t, module)
+	if f != nil {
+		t.Fatal(f)
+	}
+	t.Log("compile", len(artifact), time.Since(t0))
+	t0 = time.Now()
+	box := newSandbox(t, artifact)
+	loaded, err := box.Load(t.Context(), &wire.LoadRequest{
+		Engine: "wasmer", ArtifactBytes: uint64(len(artifact)), GuestMemoryBytes: 128 << 20, Lifetime: wire.Lifetime_LIFETIME_CALL,
+	})
+	if err != nil || loaded.Failure != nil {
+		t.Fatal(err, loaded)
+	}
+	t.Log("load", time.Since(t0), string(loaded.Manifest[:60]))
+	for range 3 {
+		t0 = time.Now()
+		a, f, err := box.call(t.Context(), 0, []byte(`{"hello": "world"}`), nil)
+		t.Log(string(a.bytes), f, err, time.Since(t0))
+	}
+	big := []byte(`"` + strings.Repeat("x", 10<<20) + `"`)
+	a, f, err := box.call(t.Context(), 0, big, nil)
+	t.Log(bytes.Equal(a.bytes, big), f, err, time.Since(t0))
+	for i := range uint32(11) {
+		if i == 4 || i == 5 || i == 8 {
+			continue
+		}
+		a, f, err := box.call(t.Context(), i, []byte(`1000`), nil)
+		t.Log(i, a.status, string(a.bytes), len(a.logs), f, err)
+	}
+}

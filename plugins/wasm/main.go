@@ -1,0 +1,52 @@
+// Command ringfence-plugin-wasm is the sandbox process for WebAssembly plugins.
+// The host starts it; it serves one plugin and ends with its host.
+package main
+
+import (
+	"fmt"
+	"os"
+	"runtime"
+	"runtime/debug"
+
+	"github.com/hashicorp/go-hclog"
+	"github.com/ringfence/ringfence/pluginkit"
+	"github.com/ringfence/ringfence/plugins/wasm/internal/engine"
+	"github.com/ringfence/ringfence/plugins/wasm/internal/engine/wasmer"
+	"github.com/ringfence/ringfence/plugins/wasm/internal/serve"
+	_ "github.com/ringfence/ringfence/plugins/wasm/internal/threads" // before any thread
+)
+
+// The main thread's stack is as large as the shell allows, so no guest may run
+// on it. Locked here, it runs this goroutine only.
+func init() { runtime.LockOSThread() }
+
+func main() {
+	if len(os.Args) == 2 && os.Args[1] == "-version" {
+		fmt.Println("ringfence-plugin-wasm", build())
+		return
+	}
+	serve.Serve(serve.New(serve.Config{
+		Build:   build(),
+		Engines: map[string]func() engine.Engine{wasmer.Name: func() engine.Engine { return wasmer.New() }},
+		Module:  func(size uint64) (*serve.Mapping, error) { return serve.MapSealed(pluginkit.ModuleFD, size) },
+		Limit:   serve.Lower,
+		Exit:    os.Exit,
+		// os.Stderr is replaced later; this is the one that the host reads.
+		Log: hclog.New(&hclog.LoggerOptions{Level: hclog.Info, Output: os.Stderr, JSONFormat: true}),
+	}))
+}
+
+// build names this build in at most 128 bytes.
+func build() string {
+	version := "unknown"
+	if info, ok := debug.ReadBuildInfo(); ok {
+		version = info.Main.Version
+		for _, s := range info.Settings {
+			if s.Key == "vcs.revision" {
+				version += " " + s.Value[:min(12, len(s.Value))]
+			}
+		}
+	}
+	text := fmt.Sprintf("%s %s %s/%s wasmer 2.0.0", version, runtime.Version(), runtime.GOOS, runtime.GOARCH)
+	return text[:min(128, len(text))]
+}

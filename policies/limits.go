@@ -1,0 +1,142 @@
+package policies
+
+import (
+	"fmt"
+	"time"
+
+	"github.com/hashicorp/hcl/v2/hclsyntax"
+	"github.com/zclconf/go-cty/cty"
+)
+
+const (
+	wasmPage      = 64 << 10 // a linear memory grows by pages of this size
+	minMemory     = wasmPage
+	maxMemory     = 4 << 30 // what a 32-bit linear memory can address
+	defaultMemory = 128 << 20
+
+	defaultCPUTime     = 30 * time.Second
+	defaultCallTimeout = 60 * time.Second
+	minTime            = 10 * time.Millisecond
+	maxTime            = 24 * time.Hour
+
+	maxProcesses = 256
+)
+
+// Limits bound one plugin.
+type Limits struct {
+	// Memory is the most bytes of linear memory an instance may have: 64 KiB
+	// to 4 GiB, a multiple of 64 KiB (rounded down).
+	Memory uint64
+	// CPUTime is the most CPU time one call may use, 10 ms to 24 h.
+	CPUTime time.Duration
+	// CallTimeout is the most wall-clock time one call may take, 10 ms to 24 h.
+	CallTimeout time.Duration
+	// Processes is how many sandbox processes the plugin may have, 1 to 256.
+	Processes int
+}
+
+func defaultLimits() Limits {
+	return Limits{Memory: defaultMemory, CPUTime: defaultCPUTime, CallTimeout: defaultCallTimeout, Processes: 1}
+}
+
+// limits decodes a limits block.
+func (d *decoder) limits(b *hclsyntax.Block, settings Settings) Limits {
+	l := defaultLimits()
+	d.check(b.Body, limitsShape)
+	attrs := b.Body.Attributes
+	if a := attrs["memory"]; a != nil {
+		if n, ok := d.size(a, minMemory, maxMemory); ok {
+			l.Memory = n / wasmPage * wasmPage
+		}
+	}
+	if a := attrs["cpu_time"]; a != nil {
+		if t, ok := d.duration(a, minTime, maxTime); ok {
+			l.CPUTime = t
+		}
+	}
+	if a := attrs["call_timeout"]; a != nil {
+		if t, ok := d.duration(a, minTime, maxTime); ok {
+			l.CallTimeout = t
+		}
+	}
+	if a := attrs["processes"]; a != nil {
+		if n, ok := d.integer(a, 1, maxProcesses); ok {
+			l.Processes = n
+			if n > settings.MaxSandboxes {
+				d.warnf(a.Expr.Range(), "more processes than sandboxes", "processes is %d, but max_sandboxes allows %d in all.", n, settings.MaxSandboxes)
+			}
+		}
+	}
+	d.noFuel(attrs["fuel"])
+	return l
+}
+
+// noFuel accepts 0, which means unmetered and so holds already.
+func (d *decoder) noFuel(a *hclsyntax.Attribute) {
+	if a == nil {
+		return
+	}
+	v, ok := d.value(a, anywhere)
+	if ok && (v.Type() != cty.Number || v.AsBigFloat().Sign() != 0) {
+		d.errorf(a.Expr.Range(), "fuel is not supported yet", "Instructions are not counted. Remove the line, or write 0; cpu_time bounds a call.")
+	}
+}
+
+// size evaluates an argument such as "128MiB".
+func (d *decoder) size(a *hclsyntax.Attribute, low, high uint64) (uint64, bool) {
+	text, ok := d.quantity(a, `a size in quotes, such as "128MiB"`)
+	if !ok {
+		return 0, false
+	}
+	n, err := parseSize(text)
+	if err != nil {
+		d.errorf(a.Expr.Range(), a.Name+" is not a size", "%s.", err)
+		return 0, false
+	}
+	if n < low || n > high {
+		d.errorf(a.Expr.Range(), a.Name+" is out of range", "It is %s (allowed: %s to %s).", formatSize(n), formatSize(low), formatSize(high))
+		return 0, false
+	}
+	return n, true
+}
+
+// duration evaluates an argument such as "30s".
+func (d *decoder) duration(a *hclsyntax.Attribute, low, high time.Duration) (time.Duration, bool) {
+	text, ok := d.quantity(a, `a duration in quotes, such as "30s"`)
+	if !ok {
+		return 0, false
+	}
+	t, err := parseDuration(text)
+	if err != nil {
+		d.errorf(a.Expr.Range(), a.Name+" is not a duration", "%s.", err)
+		return 0, false
+	}
+	if t < low || t > high {
+		d.errorf(a.Expr.Range(), a.Name+" is out of range", "It is %s (allowed: %s to %s).", t, low, high)
+		return 0, false
+	}
+	return t, true
+}
+
+// quantity evaluates an argument with a unit. A bare number would have to be
+// guessed at: 128 of what?
+func (d *decoder) quantity(a *hclsyntax.Attribute, want string) (string, bool) {
+	v, ok := d.value(a, anywhere)
+	if !ok {
+		return "", false
+	}
+	if v.Type() == cty.Number {
+		d.errorf(a.Expr.Range(), a.Name+" has no unit", "It is the number %s, but must be %s.", v.AsBigFloat().Text('g', 20), want)
+		return "", false
+	}
+	if v.Type() != cty.String {
+		d.wrongType(a, want, v)
+		return "", false
+	}
+	return v.AsString(), true
+}
+
+// String is for people: "memory 128MiB, cpu 30s, call 1m0s, processes 1".
+func (l Limits) String() string {
+	return fmt.Sprintf("memory %s, cpu %s, call %s, processes %d", formatSize(l.Memory), l.CPUTime, l.CallTimeout, l.Processes)
+}
