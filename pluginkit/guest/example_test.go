@@ -1,0 +1,86 @@
+package guest_test
+
+import (
+	"encoding/json"
+	"errors"
+	"fmt"
+	"strings"
+
+	"github.com/ringfence/ringfence/pluginkit/guest"
+	"github.com/ringfence/ringfence/pluginkit/guest/guesttest"
+)
+
+// A tool is a function from a struct to anything that has a JSON form.
+func ExampleTool() {
+	type Args struct {
+		Text  string `json:"text" description:"the text to repeat"`
+		Times int    `json:"times" description:"how often" minimum:"1" maximum:"100" default:"2"`
+	}
+	type Result struct {
+		Text string `json:"text"`
+	}
+	guest.Tool("repeat", "Repeats a text.", func(args Args) (Result, error) {
+		return Result{Text: strings.Repeat(args.Text, args.Times)}, nil
+	})
+
+	result, err := guesttest.Call("repeat", `{"text": "ha"}`)
+	fmt.Println(string(result), err)
+	_, err = guesttest.Call("repeat", `{"text": "ha", "times": 1000}`)
+	fmt.Println(err)
+	_, err = guesttest.Call("repeat", `{"txt": "ha"}`)
+	fmt.Println(err)
+	// Output:
+	// {"text":"haha"} <nil>
+	// bad arguments: times: expected at most 100, got 1000
+	// bad arguments: unknown field "txt"; the fields are text, times
+}
+
+// The policy decides about every request, and about every redirect anew.
+func ExampleFetch() {
+	title := func(url string) (string, error) {
+		response, err := guest.Fetch(guest.Request{
+			URL:    url,
+			Header: guest.Header{"Accept": {"application/json"}},
+		})
+		if errors.Is(err, guest.ErrDenied) {
+			return "", fmt.Errorf("this tool may not look there: %w", err)
+		}
+		if err != nil {
+			return "", err
+		}
+		body, err := response.ReadAll(1 << 20)
+		if err != nil {
+			return "", err
+		}
+		var page struct{ Title string }
+		return page.Title, json.Unmarshal(body, &page)
+	}
+	_, err := title("https://example.org/page.json")
+	fmt.Println(err)
+	// Output: GET https://example.org/page.json: not inside a sandbox
+}
+
+// A missing token is worth a hint: the guest learns that it is missing, and
+// never what it is.
+func ExampleSecretExists() {
+	exists, err := guest.SecretExists("github")
+	fmt.Println(exists, err)
+	// Output: false secret github: not inside a sandbox
+}
+
+// InvalidArgs is for what the schema cannot say.
+func ExampleInvalidArgs() {
+	type Args struct {
+		From int `json:"from"`
+		To   int `json:"to"`
+	}
+	guest.Tool("span", "Counts from one number to another.", func(args Args) (int, error) {
+		if args.To < args.From {
+			return 0, guest.InvalidArgs(fmt.Errorf("to: %d comes before from (%d)", args.To, args.From))
+		}
+		return args.To - args.From, nil
+	})
+	_, err := guesttest.Call("span", `{"from": 5, "to": 3}`)
+	fmt.Println(err)
+	// Output: bad arguments: to: 3 comes before from (5)
+}
