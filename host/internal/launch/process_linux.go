@@ -137,7 +137,7 @@ func (p *Process) serve() {
 		limit := rate.NewLimiter(drainRate, drainBurst)
 		out := &stream{to: p.printed, name: "stdout"}
 		err := &stream{to: p.printed, name: "stderr"}
-		readStdio(ctx, p.conn, func(n int) { _ = limit.WaitN(ctx, n) }, map[uint64]taker{1: out, 2: err})
+		readStdio(ctx, p.conn, func(cost int) { _ = limit.WaitN(ctx, min(cost, drainBurst)) }, map[uint64]taker{1: out, 2: err})
 		out.end()
 		err.end()
 	})
