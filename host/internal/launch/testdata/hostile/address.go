@@ -1,8 +1,12 @@
 package main
 
 import (
+	"crypto/ed25519"
+	"crypto/rand"
+	"crypto/x509"
 	"encoding/base64"
 	"fmt"
+	"math/big"
 	"net"
 	"os"
 	"os/exec"
@@ -26,7 +30,7 @@ func init() {
 	// A certificate although TLS is off.
 	ways["certificate"] = func([]string) {
 		l := listen("s")
-		fmt.Println("1|1|unix|./s|grpc|" + base64.RawStdEncoding.EncodeToString([]byte(strings.Repeat("c", 200))))
+		fmt.Println("1|1|unix|./s|grpc|" + base64.RawStdEncoding.EncodeToString(certificate()))
 		serveOn(l)
 	}
 	// The socket is a symlink to the one of somebody else.
@@ -96,6 +100,16 @@ func listen(name string) net.Listener {
 	must(err)
 	l.(*net.UnixListener).SetUnlinkOnClose(false)
 	return l
+}
+
+// certificate makes a well-formed one.
+func certificate() []byte {
+	public, private, err := ed25519.GenerateKey(rand.Reader)
+	must(err)
+	template := &x509.Certificate{SerialNumber: big.NewInt(1)}
+	der, err := x509.CreateCertificate(rand.Reader, template, template, public, private)
+	must(err)
+	return der
 }
 
 func must(err error) {
