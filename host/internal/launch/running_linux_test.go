@@ -197,7 +197,7 @@ func TestNothingIsInherited(t *testing.T) {
 	if got := ask(t, p, "stdin x"); got != "0 <nil>" {
 		t.Errorf("stdin = %q, want its end", got)
 	}
-	if cwd := ask(t, p, "cwd x"); !strings.HasPrefix(cwd, w.dir.Path()+"/sandbox-") {
+	if cwd := ask(t, p, "cwd x"); !strings.HasPrefix(cwd, w.dir.Path()+"/plugin-dir") {
 		t.Errorf("working folder %s", cwd)
 	}
 }
