@@ -2,8 +2,6 @@ package launch
 
 import (
 	"context"
-	"crypto/rand"
-	"encoding/hex"
 	"errors"
 	"fmt"
 	"os"
@@ -72,16 +70,6 @@ func (l *launcher) launch() (*Process, error) {
 	if err := l.ctx.Err(); err != nil {
 		return nil, context.Cause(l.ctx)
 	}
-	var id [8]byte
-	if _, err := rand.Read(id[:]); err != nil {
-		return nil, err
-	}
-	name := "sandbox-" + hex.EncodeToString(id[:])
-	parent, err := l.spec.Dir.Sub(name)
-	if err != nil {
-		return nil, err
-	}
-	l.folder = name
 	client := plugin.NewClient(&plugin.ClientConfig{
 		HandshakeConfig:  pluginkit.Handshake,
 		Plugins:          plugin.PluginSet{},
@@ -89,7 +77,7 @@ func (l *launcher) launch() (*Process, error) {
 		Logger:           hclog.NewNullLogger(),
 		SkipHostEnv:      true,
 		StartTimeout:     l.spec.StartTimeout + time.Minute, // ours ends first
-		UnixSocketConfig: &plugin.UnixSocketConfig{TempDir: parent},
+		UnixSocketConfig: &plugin.UnixSocketConfig{TempDir: l.spec.Dir.Path()},
 		RunnerFunc: func(_ hclog.Logger, cmd *exec.Cmd, dir string) (runner.Runner, error) {
 			return l, l.prepare(cmd.Env, dir)
 		},
@@ -110,8 +98,10 @@ func (l *launcher) launch() (*Process, error) {
 	return l.p, nil
 }
 
-// prepare is called by go-plugin when it has made the socket folder.
+// prepare is called by go-plugin when it has made the socket folder, mode 0700,
+// in the run folder.
 func (l *launcher) prepare(env []string, dir string) error {
+	l.folder = filepath.Base(dir)
 	folder, err := os.Open(dir)
 	if err != nil {
 		return err
@@ -186,6 +176,9 @@ func (l *launcher) connect() error {
 	}
 	l.waiting = "its health check"
 	if err := greet(l.ctx, p.conn); err != nil {
+		return err
+	}
+	if err := p.recorded(); err != nil {
 		return err
 	}
 	p.serve()
