@@ -33,7 +33,7 @@ type artifact struct {
 // identity names everything that makes compiled code unusable elsewhere, the
 // CPU's features aside: those are part of the host's cache key.
 func identity() string {
-	return "2 wasmer 2.0.0 cranelift universal " + runtime.GOOS + "/" + runtime.GOARCH
+	return "3 wasmer 2.0.0 cranelift universal " + runtime.GOOS + "/" + runtime.GOARCH
 }
 
 func (a artifact) marshal() []byte {
