@@ -67,3 +67,13 @@ func TestTooManyProblemsAreCut(t *testing.T) {
 		t.Errorf("%d problems", len(wrong.Problems()))
 	}
 }
+
+// TestGiantNumbers: as text, the first has a billion digits.
+func TestGiantNumbers(t *testing.T) {
+	for _, n := range []string{"1e999999999", "1E9", strings.Repeat("9", 1000), "0." + strings.Repeat("9", 1000)} {
+		wrong := refused(t, "variable \"a\" {\n  default = \"${"+n+"}\"\n}\n", Options{})
+		if !strings.Contains(wrong.Error(), "number is too long") {
+			t.Errorf("%.20s gives %s", n, wrong)
+		}
+	}
+}
