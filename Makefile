@@ -6,7 +6,7 @@ GO          ?= go
 PREFIX      ?= /usr/local
 VERSION     ?= dev
 
-TOOLS       := jq rogue
+TOOLS       := jq github rogue
 GUESTS      := $(TOOLS:%=bin/tools/%.wasm)
 HOST_GO      = $(shell find main.go host policies pluginkit shmchan -name '*.go' -not -name '*_test.go' -not -path '*/testdata/*' 2>/dev/null)
 GUEST_GO     = $(shell find pluginkit/guest -name '*.go' -not -name '*_test.go' -not -path '*/testdata/*')

@@ -194,9 +194,11 @@ func (c *call) judge(answer transport.Result) (*Result, error) {
 	}
 	if denials := c.session.Denials(); kind == ErrToolFailed && len(denials) > 0 {
 		kind = ErrDenied
-		if reason := denials[len(denials)-1].Reason; !strings.Contains(text, reason) {
-			text = fmt.Sprintf("%s (the tool says: %s)", reason, text)
+		reason := denials[len(denials)-1].Reason
+		if !strings.Contains(text, reason) { // the tool tells it in its own words
+			reason = fmt.Sprintf("%s (the tool says: %s)", reason, text)
 		}
+		text = reason
 	}
 	return nil, &CallError{Kind: kind, Tool: c.name, Detail: text}
 }

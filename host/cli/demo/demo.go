@@ -5,6 +5,7 @@
 package demo
 
 import (
+	"bytes"
 	"context"
 	_ "embed"
 	"encoding/json"
@@ -103,6 +104,7 @@ type scene struct {
 	arguments func(d *show, internet string) ([]byte, error)
 	show      string // the arguments, when they are too long to print
 	want      error  // nil, or the kind of error that must come
+	listens   bool   // whether it is worth saying that nothing reached the server
 	check     func(result string, internet *internet) error
 }
 
@@ -120,7 +122,7 @@ func (d *show) play(ctx context.Context, s scene, internet *internet) error {
 	began := time.Now()
 	result, err := d.host.Call(ctx, s.tool, arguments)
 	took := time.Since(began)
-	internet.settle()
+	internet.settle(s.listens)
 	switch {
 	case err != nil && s.want != nil && errors.Is(err, s.want):
 		d.bad(err.Error(), took)
@@ -148,8 +150,22 @@ func jsonOf(v any) func(*show, string) ([]byte, error) {
 
 // close says what the demo proved, after looking.
 func (d *show) close(policy *policies.Policy) error {
-	log := host.AuditPath(policy.Settings())
-	d.title("Every decision is on record in %s", log)
-	d.note("%.1f s in all. The token's value is in no guest, no log and no audit record.", time.Since(d.began).Seconds())
+	path := host.AuditPath(policy.Settings())
+	log, err := os.ReadFile(path)
+	if err != nil {
+		return err
+	}
+	if bytes.Contains(log, []byte(token)) {
+		return errors.New("the token is in the audit log")
+	}
+	d.title("Every decision is on record in %s, the last denial for example:", path)
+	records := strings.Split(string(log), "\n")
+	for i := len(records) - 1; i >= 0; i-- {
+		if strings.Contains(records[i], `"kind":"http","decision":"deny"`) {
+			d.note("%s", records[i])
+			break
+		}
+	}
+	d.note("%.1f s in all.", time.Since(d.began).Seconds())
 	return nil
 }

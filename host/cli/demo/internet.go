@@ -45,11 +45,11 @@ func (i *internet) serve(w http.ResponseWriter, r *http.Request) {
 	fmt.Fprint(w, issues)
 }
 
-// settle prints what arrived during the last call.
-func (i *internet) settle() {
+// settle prints what arrived during the last call, or that nothing did.
+func (i *internet) settle(listens bool) {
 	i.mu.Lock()
 	defer i.mu.Unlock()
-	if len(i.lines) == 0 {
+	if len(i.lines) == 0 && listens {
 		i.show.server("nothing arrived")
 	}
 	for _, line := range i.lines {

