@@ -32,6 +32,7 @@ func deploy(t *testing.T, policy string) *deployment {
 	d := &deployment{t: t, dir: t.TempDir(), state: built.State(t), bin: built.Bin(t)}
 	d.write("ringfence.hcl", d.expand(policy))
 	t.Cleanup(d.verifyNothingIsLeft)
+	d.run("cache", "warm") // compiling is reported on standard error, which tests read
 	return d
 }
 

@@ -50,10 +50,11 @@ func Tool(t testing.TB, name string) string {
 }
 
 // State makes a state folder that has the compiled modules of earlier tests.
-// What the test compiles is kept for later ones.
+// What the test compiles is kept for later ones. Its parent can be the
+// XDG_STATE_HOME of a command without a policy of its own.
 func State(t testing.TB) string {
 	t.Helper()
-	state := t.TempDir()
+	state := filepath.Join(t.TempDir(), "ringfence")
 	shared := filepath.Join(Bin(t), "testcache", "modules")
 	own := filepath.Join(state, "modules")
 	if err := os.MkdirAll(shared, 0o700); err != nil {
