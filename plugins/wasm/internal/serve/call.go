@@ -12,7 +12,9 @@ import (
 	"google.golang.org/grpc/status"
 )
 
-// Call implements wire.SandboxServer. The guest runs in this goroutine, and
+// Call implements wire.SandboxServer. It answers RESOURCE_EXHAUSTED, before
+// anything of the call has run, when the process has to be replaced: engines
+// keep something of each instance and of each stack overflow. The guest runs in this goroutine, and
 // while it runs the host only answers what it was asked, so whoever asks also
 // reads the answer: there is no other reader.
 func (s *Server) Call(stream wire.Sandbox_CallServer) error {
@@ -26,8 +28,8 @@ func (s *Server) Call(stream wire.Sandbox_CallServer) error {
 		return status.Error(codes.FailedPrecondition, "another call is running")
 	}
 	defer func() { <-s.calls }()
-	if s.overflows.Load() >= maxOverflows {
-		return status.Error(codes.FailedPrecondition, "guests have overflowed the stack too often in this process; start another one")
+	if s.overflows.Load() >= maxOverflows || plugin.Worn() {
+		return status.Error(codes.ResourceExhausted, "this process is worn out; start another one")
 	}
 	start, err := receiveStart(stream)
 	if err != nil {
@@ -59,8 +61,7 @@ func (s *Server) Call(stream wire.Sandbox_CallServer) error {
 const graceTime = 250 * time.Millisecond
 
 // maxOverflows is after how many stack overflows a process serves no more
-// calls: each leaks up to 8 MiB of backtrace in the engine. A host that replaces
-// the process after FAILURE_STACK never gets there.
+// calls: each leaks up to 8 MiB of backtrace in the engine.
 const maxOverflows = 4
 
 // enter makes this the running call.
