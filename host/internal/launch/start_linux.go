@@ -8,7 +8,6 @@ import (
 	"os/exec"
 	"path/filepath"
 	"strconv"
-	"sync"
 	"time"
 
 	"github.com/hashicorp/go-hclog"
@@ -113,10 +112,15 @@ func (l *launcher) prepare(env []string, dir string) error {
 		fork: forkSpec{path: filepath.Clean(s.Path), args: s.Args, dir: dir,
 			env: s.environment(env, pluginkit.Handshake.MagicCookieKey)},
 	}
-	l.p.release = sync.OnceFunc(func() {
-		_ = folder.Close()
+	l.p.release = func() {
+		// The process may have given its folder another name.
+		now, err := os.Readlink("/proc/self/fd/" + strconv.Itoa(int(folder.Fd())))
+		if err == nil && filepath.Dir(now) == s.Dir.Path() {
+			_ = s.Dir.Remove(filepath.Base(now))
+		}
 		_ = s.Dir.Remove(l.folder)
-	})
+		_ = folder.Close()
+	}
 	return nil
 }
 

@@ -50,7 +50,7 @@ func init() {
 			for range 3 {
 				cmd := exec.Command(os.Args[0], "sit")
 				cmd.Stdout, cmd.Stderr = os.Stdout, os.Stderr
-				cmd.SysProcAttr = &syscall.SysProcAttr{Setpgid: how == "own-group"}
+				cmd.SysProcAttr = &syscall.SysProcAttr{Setpgid: how == "own-group", Setsid: how == "own-session"}
 				must(cmd.Start())
 			}
 		}
