@@ -1,0 +1,68 @@
+package cli_test
+
+import (
+	"os"
+	"os/exec"
+	"path/filepath"
+	"regexp"
+	"strings"
+	"testing"
+)
+
+// The README shows code and a policy. They are compiled and loaded here as they
+// stand, so that they cannot rot.
+func TestTheREADMEIsTrue(t *testing.T) {
+	readme, err := os.ReadFile("../../README.md")
+	if err != nil {
+		t.Fatal(err)
+	}
+	blocks := regexp.MustCompile("(?s)```(\\w+)\n(.*?)```").FindAllStringSubmatch(string(readme), -1)
+	first := func(language string) string {
+		for _, b := range blocks {
+			if b[1] == language {
+				return b[2]
+			}
+		}
+		t.Fatalf("the README has no %s", language)
+		return ""
+	}
+	d := deploy(t, simple)
+
+	// The policy is the quickstart's, with comments and one list cut short.
+	shown := regexp.MustCompile(`\s*#[^\n]*`).ReplaceAllString(first("hcl"), "")
+	example, err := os.ReadFile("../../examples/quickstart/ringfence.hcl")
+	if err != nil {
+		t.Fatal(err)
+	}
+	actual := regexp.MustCompile(`\s*#[^\n]*`).ReplaceAllString(string(example), "")
+	actual = regexp.MustCompile(`paths   = .*`).ReplaceAllString(actual, `paths   = ["/repos/*/*/issues/**", …]`)
+	if strings.Join(strings.Fields(shown), " ") != strings.Join(strings.Fields(actual), " ") {
+		t.Errorf("the README's policy is not examples/quickstart/ringfence.hcl:\n%s", shown)
+	}
+
+	// The tool builds with the command that is shown, inside this module, and
+	// answers.
+	dir, err := os.MkdirTemp("../../plugins/tools", "readme-")
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer os.RemoveAll(dir)
+	if err := os.WriteFile(filepath.Join(dir, "main.go"), []byte(first("go")), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	command := regexp.MustCompile(`GOOS=wasip1[^\n]*`).FindString(string(readme))
+	build := exec.Command("sh", "-c", command)
+	build.Dir = dir
+	if out, err := build.CombinedOutput(); err != nil {
+		t.Fatalf("%s: %v\n%s", command, err, out)
+	}
+	module, err := os.ReadFile(filepath.Join(dir, "repeat.wasm"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	d.write("repeat.wasm", string(module))
+	d.write("ringfence.hcl", d.expand(strings.Replace(simple, "TOOLS/jq.wasm", "DIR/repeat.wasm", 1)))
+	if out := d.run("call", "jq.repeat", `{"text": "ha"}`); out.code != 0 || !strings.Contains(out.stdout, "haha") {
+		t.Fatalf("%+v", out)
+	}
+}
