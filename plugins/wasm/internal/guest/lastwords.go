@@ -26,17 +26,32 @@ func (w *lastWords) write(b []byte) {
 		return
 	}
 	w.text = append(w.text, b...)
-	for _, d := range dying {
-		at := bytes.Index(w.text, d)
-		if at == 0 || at > 0 && w.text[at-1] == '\n' {
-			w.pinned = true
-			w.text = w.text[at:min(len(w.text), at+pluginkit.MaxFailure)]
-			return
-		}
+	if at := beginOfDying(w.text); at >= 0 {
+		w.pinned = true
+		w.text = w.text[at:min(len(w.text), at+pluginkit.MaxFailure)]
+		return
 	}
 	if over := len(w.text) - pluginkit.MaxFailure; over > 0 {
 		w.text = append(w.text[:0], w.text[over:]...)
 	}
+}
+
+// beginOfDying is where the first line begins that the Go runtime prints when a
+// program dies, or -1.
+func beginOfDying(text []byte) int {
+	for at := 0; at < len(text); {
+		for _, d := range dying {
+			if bytes.HasPrefix(text[at:], d) {
+				return at
+			}
+		}
+		next := bytes.IndexByte(text[at:], '\n')
+		if next < 0 {
+			return -1
+		}
+		at += next + 1
+	}
+	return -1
 }
 
 func (w *lastWords) reset() { *w = lastWords{} }
