@@ -57,10 +57,10 @@ func FuzzAny(f *testing.F) {
 // TestDepth: nesting costs stack, which a caller must not be able to spend.
 func TestDepth(t *testing.T) {
 	deep := strings.Repeat("[", 1_000_000)
-	if _, err := Any([]byte(deep)); err == nil || !strings.Contains(err.Error(), "nested deeper than 10000") {
+	if _, err := Any([]byte(deep)); err == nil || !strings.Contains(err.Error(), "nested deeper than 1000") {
 		t.Errorf("any: %v", err)
 	}
-	if _, err := (&reader{data: []byte(deep)}).skip(); err == nil || !strings.Contains(err.Error(), "nested deeper than 10000") {
+	if _, err := (&reader{data: []byte(deep)}).skip(); err == nil || !strings.Contains(err.Error(), "nested deeper than 1000") {
 		t.Errorf("skip: %v", err)
 	}
 	wide := strings.Repeat("[[]],", 20_000)
