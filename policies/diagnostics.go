@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"io"
 	"path/filepath"
+	"strings"
 
 	"github.com/hashicorp/hcl/v2"
 )
@@ -35,7 +36,7 @@ type Problem struct {
 func (p Problem) String() string {
 	s := p.Summary
 	if p.Detail != "" {
-		s += ": " + oneLine(p.Detail)
+		s += ": " + strings.TrimSuffix(oneLine(p.Detail), ".")
 	}
 	if p.Line == 0 {
 		return s
@@ -113,6 +114,20 @@ func errorFirst(diags hcl.Diagnostics) hcl.Diagnostics {
 			if d.Severity == want {
 				out = append(out, d)
 			}
+		}
+	}
+	return out
+}
+
+// distinct keeps the first diagnostic of each kind: one missing quote makes the
+// HCL parser complain about every line that follows.
+func distinct(diags hcl.Diagnostics) hcl.Diagnostics {
+	seen := map[string]bool{}
+	var out hcl.Diagnostics
+	for _, d := range diags {
+		if !seen[d.Summary] {
+			seen[d.Summary] = true
+			out = append(out, d)
 		}
 	}
 	return out

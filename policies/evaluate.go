@@ -181,7 +181,7 @@ func kind(v cty.Value) string {
 	case t == cty.Number:
 		return "a number"
 	case t == cty.Bool:
-		return "true or false"
+		return "a boolean"
 	case t.IsTupleType(), t.IsListType(), t.IsSetType():
 		return "a list"
 	case t.IsObjectType(), t.IsMapType():

@@ -113,6 +113,7 @@ func (d *decoder) paths(r *rule, a *hclsyntax.Attribute) {
 
 // credential decodes a credential block.
 func (d *decoder) credential(b *hclsyntax.Block) *injection {
+	before := len(d.diags)
 	d.check(b.Body, credentialShape)
 	s := d.secrets[b.Labels[0]]
 	if s == nil {
@@ -137,7 +138,7 @@ func (d *decoder) credential(b *hclsyntax.Block) *injection {
 			way.decode(i, a)
 		}
 	}
-	if ways != 1 {
+	if ways > 1 || ways == 0 && !d.errorsSince(before) {
 		d.errorf(b.DefRange(), "a credential needs one way to be sent", "It has %d. Write one of: bearer = true, header = \"X-Name\", basic = \"user\", query = \"name\".", ways)
 	}
 	if a := attrs["prefix"]; a != nil {

@@ -196,10 +196,15 @@ func (d *decoder) environment(a *hclsyntax.Attribute) []EnvVar {
 		d.errorf(at, "env is too large", "It has %d variables (maximum %d).", n, maxEnvVars)
 		return nil
 	}
+	keys := keyRanges(a.Expr)
 	var env []EnvVar
 	for it := v.ElementIterator(); it.Next(); {
 		key, value := it.Element()
 		name := key.AsString()
+		at := at
+		if r, ok := keys[name]; ok {
+			at = r
+		}
 		text, err := convert.Convert(value, cty.String)
 		switch {
 		case !envName.MatchString(name):
@@ -214,4 +219,16 @@ func (d *decoder) environment(a *hclsyntax.Attribute) []EnvVar {
 	}
 	sort.Slice(env, func(i, j int) bool { return env[i].Name < env[j].Name })
 	return env
+}
+
+// keyRanges gives the place of each key of an object that is written out.
+func keyRanges(expr hclsyntax.Expression) map[string]hcl.Range {
+	pairs, _ := hcl.ExprMap(expr)
+	out := map[string]hcl.Range{}
+	for _, p := range pairs {
+		if key, diags := p.Key.Value(nil); !diags.HasErrors() && key.Type() == cty.String && key.IsKnown() && !key.IsNull() {
+			out[key.AsString()] = p.Key.Range()
+		}
+	}
+	return out
 }

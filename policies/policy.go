@@ -115,7 +115,7 @@ func parse(sources []sourceFile) (map[string]*hcl.File, []*hclsyntax.Body, map[s
 			continue
 		}
 		file, more := parser.ParseHCL(s.text, s.name)
-		diags = append(diags, more...)
+		diags = append(diags, distinct(more)...)
 		if file == nil {
 			continue
 		}
@@ -154,6 +154,9 @@ func (d *decoder) decode(p *Policy, bodies []*hclsyntax.Body) {
 		p.plugins = append(p.plugins, plugin)
 	}
 	sort.Slice(p.plugins, func(i, j int) bool { return p.plugins[i].name < p.plugins[j].name })
+	if d.diags.HasErrors() {
+		return // a secret may be unused only because its plugin is at fault
+	}
 	for _, b := range byType["secret"] {
 		if s := d.secrets[b.Labels[0]]; s != nil && !s.used && s.declared == b.DefRange() {
 			d.warnf(s.declared, fmt.Sprintf("secret %q is never used", s.secret.name), "No credential block names it.")

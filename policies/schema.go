@@ -15,14 +15,14 @@ type shape struct {
 	name      string            // as messages call it: `a "plugin" block`
 	arguments []string          // name = value
 	blocks    map[string]int    // name → number of labels
-	labels    map[string]string // block → what its label is
+	labels    map[string]string // block → how it is written
 	notYet    map[string]string // part of the language, not enforced yet → what to do instead
 }
 
 var policyShape = shape{
 	name:   "a policy file",
 	blocks: map[string]int{"ringfence": 0, "variable": 1, "secret": 1, "plugin": 1},
-	labels: map[string]string{"variable": "its name", "secret": "its name", "plugin": "its name"},
+	labels: map[string]string{"variable": `variable "token" { … }`, "secret": `secret "github" { … }`, "plugin": `plugin "github" { … }`},
 	notYet: map[string]string{"guard_plugin": "Remove the block; custom guards do not run yet."},
 }
 
@@ -75,7 +75,7 @@ var httpShape = shape{
 	name:      `an "http" block`,
 	arguments: []string{"rate"},
 	blocks:    map[string]int{"allow": 1},
-	labels:    map[string]string{"allow": `the host it allows, as in allow "api.example.com"`},
+	labels:    map[string]string{"allow": `allow "api.example.com" { … }`},
 	notYet:    map[string]string{"deny": "Remove the block; what no allow block names is denied anyway."},
 }
 
@@ -83,7 +83,7 @@ var allowShape = shape{
 	name:      `an "allow" block`,
 	arguments: []string{"methods", "paths"},
 	blocks:    map[string]int{"credential": 1},
-	labels:    map[string]string{"credential": "the name of a secret"},
+	labels:    map[string]string{"credential": `credential "github" { … }, with the name of a secret`},
 }
 
 var credentialShape = shape{
@@ -145,7 +145,7 @@ func (d *decoder) checkBlock(b *hclsyntax.Block, s shape) {
 	}
 	switch {
 	case len(b.Labels) < want:
-		d.errorf(b.TypeRange, fmt.Sprintf("%s needs a label", b.Type), "Write %s in quotes after it.", s.labels[b.Type])
+		d.errorf(b.TypeRange, fmt.Sprintf("%s needs a label", b.Type), "Write %s.", s.labels[b.Type])
 	case len(b.Labels) > want:
 		d.errorf(b.LabelRanges[want], fmt.Sprintf("%s has too many labels", b.Type), "It has %d (allowed: %d).", len(b.Labels), want)
 	}

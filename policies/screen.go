@@ -43,10 +43,14 @@ func screenCharacters(src sourceFile) hcl.Diagnostics {
 			end := pos
 			end.Byte += size
 			end.Column++
+			remedy := "Save the file as UTF-8."
+			if r != utf8.RuneError {
+				remedy = fmt.Sprintf("Remove the character; inside a string it can be written as \"\\u%04x\".", r)
+			}
 			return hcl.Diagnostics{{
 				Severity: hcl.DiagError,
 				Summary:  what + " in the policy",
-				Detail:   "A policy must read the same to a person, a terminal and the parser. Remove the character, or write it as an escape such as \"\\u200e\" inside a string.",
+				Detail:   "A policy must read the same to a person, a terminal and the parser. " + remedy,
 				Subject:  &hcl.Range{Filename: src.name, Start: pos, End: end},
 			}}
 		}

@@ -114,10 +114,11 @@ func readStdio(ctx context.Context, conn *grpc.ClientConn, wait func(int), to ma
 		}
 		raw := m.ProtoReflect().GetUnknown()
 		channel, data := parseStdio(raw)
+		cost := len(raw)
 		if t := to[channel]; t != nil {
-			t.write(data)
+			cost += t.write(data)
 		}
-		wait(len(raw))
+		wait(cost)
 	}
 }
 

@@ -86,27 +86,25 @@ type greeted struct {
 
 var errSilent = &HandshakeError{Reason: "closed its standard output without printing a handshake line"}
 
-func (g *greeting) write(b []byte) {
-	if g.done {
-		g.rest += uint64(len(b))
-		return
-	}
-	for i, c := range b {
-		if c == '\n' {
+func (g *greeting) write(b []byte) int {
+	cost := len(b)
+	for len(b) > 0 && !g.done {
+		c := b[0]
+		b = b[1:]
+		switch {
+		case c == '\n':
 			g.finish(greeted{line: string(g.buf)})
-			g.rest += uint64(len(b) - i - 1)
-			return
-		}
-		if len(g.buf) == maxLine {
+		case len(g.buf) == maxLine:
 			g.finish(greeted{err: &HandshakeError{
 				Reason: fmt.Sprintf("no end of line in the first %d bytes", maxLine),
 				Line:   clip(quote(string(g.buf[:200])), 200),
 			}})
-			g.rest += uint64(len(b) - i)
-			return
+		default:
+			g.buf = append(g.buf, c)
 		}
-		g.buf = append(g.buf, c)
 	}
+	g.rest += uint64(len(b))
+	return cost
 }
 
 func (g *greeting) end() {

@@ -31,13 +31,7 @@ func TestMain(m *testing.M) {
 	if err != nil {
 		panic(err)
 	}
-	hostile = filepath.Join(dir, "hostile")
-	build := exec.Command("go", "build", "-o", hostile, "./testdata/hostile")
-	build.Env = append(os.Environ(), "CGO_ENABLED=0")
-	if out, err := build.CombinedOutput(); err != nil {
-		fmt.Fprintf(os.Stderr, "build the hostile plugin: %v\n%s", err, out)
-		os.Exit(1)
-	}
+	hostile = buildHostile(dir)
 	before := openFiles()
 	code := m.Run()
 	if err := goleak.Find(); err != nil && code == 0 {
@@ -50,6 +44,22 @@ func TestMain(m *testing.M) {
 	}
 	_ = os.RemoveAll(dir)
 	os.Exit(code)
+}
+
+// buildHostile builds the plugin, unless it was built already for a user who
+// has no Go.
+func buildHostile(dir string) string {
+	if path := os.Getenv("LAUNCH_TEST_PLUGIN"); path != "" {
+		return path
+	}
+	path := filepath.Join(dir, "hostile")
+	build := exec.Command("go", "build", "-o", path, "./testdata/hostile")
+	build.Env = append(os.Environ(), "CGO_ENABLED=0")
+	if out, err := build.CombinedOutput(); err != nil {
+		fmt.Fprintf(os.Stderr, "build the hostile plugin: %v\n%s", err, out)
+		os.Exit(1)
+	}
+	return path
 }
 
 func openFiles() int {

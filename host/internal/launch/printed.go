@@ -153,9 +153,14 @@ func deref(s *string) string {
 	return *s
 }
 
-// taker takes a stream in pieces; end is called once, after the last.
+// lineCost is what taking a line counts for when draining is throttled, in
+// bytes: a flood of empty lines must not cost more than one of long ones.
+const lineCost = 256
+
+// taker takes a stream in pieces and says what each has cost; end is called
+// once, after the last.
 type taker interface {
-	write([]byte)
+	write([]byte) (cost int)
 	end()
 }
 
@@ -167,7 +172,8 @@ type stream struct {
 	cut  int
 }
 
-func (s *stream) write(b []byte) {
+func (s *stream) write(b []byte) int {
+	cost := len(b)
 	for len(b) > 0 {
 		end := len(b)
 		for i, c := range b {
@@ -180,12 +186,14 @@ func (s *stream) write(b []byte) {
 		s.buf = append(s.buf, b[:room]...)
 		s.cut += end - room
 		if end == len(b) {
-			return
+			return cost
 		}
 		s.to.line(s.name, s.buf, s.cut)
 		s.buf, s.cut = s.buf[:0], 0
 		b = b[end+1:]
+		cost += lineCost
 	}
+	return cost
 }
 
 func (s *stream) end() {

@@ -44,6 +44,7 @@ type Process struct {
 	greeting *greeting
 	sock     net.Conn
 	conn     *grpc.ClientConn
+	recorded func() error // waits until the run folder knows the process
 	stopping atomic.Bool
 
 	done  chan struct{} // it has ended
@@ -84,15 +85,11 @@ func (p *Process) execute() error {
 	for _, q := range p.pumps {
 		go q.run()
 	}
+	// The record is written while the process starts up.
+	record := make(chan error, 1)
+	go func() { record <- p.spec.Dir.Record(child.pid) }()
+	p.recorded = sync.OnceValue(func() error { return <-record })
 	go p.bury(dead)
-	if err := p.spec.Dir.Record(child.pid); err != nil {
-		select {
-		case <-child.dead: // there is nothing left to record
-		default:
-			child.kill(err)
-			return err
-		}
-	}
 	return nil
 }
 
@@ -119,6 +116,7 @@ wait:
 		<-q.done
 		_ = q.f.Close()
 	}
+	_ = p.recorded()
 	p.spec.Dir.Forget(p.child.pid)
 	p.finish()
 }
@@ -137,7 +135,7 @@ func (p *Process) serve() {
 		limit := rate.NewLimiter(drainRate, drainBurst)
 		out := &stream{to: p.printed, name: "stdout"}
 		err := &stream{to: p.printed, name: "stderr"}
-		readStdio(ctx, p.conn, func(n int) { _ = limit.WaitN(ctx, n) }, map[uint64]taker{1: out, 2: err})
+		readStdio(ctx, p.conn, func(cost int) { _ = limit.WaitN(ctx, min(cost, drainBurst)) }, map[uint64]taker{1: out, 2: err})
 		out.end()
 		err.end()
 	})

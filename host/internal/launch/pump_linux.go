@@ -36,8 +36,9 @@ func (p *pump) run() {
 	buf := make([]byte, drainChunk)
 	for {
 		n, err := p.f.Read(buf)
+		cost := 0
 		if n > 0 {
-			p.to.write(buf[:n])
+			cost = p.to.write(buf[:n])
 		}
 		if errors.Is(err, os.ErrDeadlineExceeded) {
 			p.rest(buf)
@@ -46,7 +47,7 @@ func (p *pump) run() {
 		if err != nil {
 			return
 		}
-		_ = limit.WaitN(p.stop, n) // an error means the process is dead: go on
+		_ = limit.WaitN(p.stop, min(cost, drainBurst)) // an error means the process is dead: go on
 	}
 }
 

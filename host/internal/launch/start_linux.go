@@ -2,15 +2,12 @@ package launch
 
 import (
 	"context"
-	"crypto/rand"
-	"encoding/hex"
 	"errors"
 	"fmt"
 	"os"
 	"os/exec"
 	"path/filepath"
 	"strconv"
-	"sync"
 	"time"
 
 	"github.com/hashicorp/go-hclog"
@@ -72,16 +69,6 @@ func (l *launcher) launch() (*Process, error) {
 	if err := l.ctx.Err(); err != nil {
 		return nil, context.Cause(l.ctx)
 	}
-	var id [8]byte
-	if _, err := rand.Read(id[:]); err != nil {
-		return nil, err
-	}
-	name := "sandbox-" + hex.EncodeToString(id[:])
-	parent, err := l.spec.Dir.Sub(name)
-	if err != nil {
-		return nil, err
-	}
-	l.folder = name
 	client := plugin.NewClient(&plugin.ClientConfig{
 		HandshakeConfig:  pluginkit.Handshake,
 		Plugins:          plugin.PluginSet{},
@@ -89,7 +76,7 @@ func (l *launcher) launch() (*Process, error) {
 		Logger:           hclog.NewNullLogger(),
 		SkipHostEnv:      true,
 		StartTimeout:     l.spec.StartTimeout + time.Minute, // ours ends first
-		UnixSocketConfig: &plugin.UnixSocketConfig{TempDir: parent},
+		UnixSocketConfig: &plugin.UnixSocketConfig{TempDir: l.spec.Dir.Path()},
 		RunnerFunc: func(_ hclog.Logger, cmd *exec.Cmd, dir string) (runner.Runner, error) {
 			return l, l.prepare(cmd.Env, dir)
 		},
@@ -110,8 +97,10 @@ func (l *launcher) launch() (*Process, error) {
 	return l.p, nil
 }
 
-// prepare is called by go-plugin when it has made the socket folder.
+// prepare is called by go-plugin when it has made the socket folder, mode 0700,
+// in the run folder.
 func (l *launcher) prepare(env []string, dir string) error {
+	l.folder = filepath.Base(dir)
 	folder, err := os.Open(dir)
 	if err != nil {
 		return err
@@ -123,10 +112,15 @@ func (l *launcher) prepare(env []string, dir string) error {
 		fork: forkSpec{path: filepath.Clean(s.Path), args: s.Args, dir: dir,
 			env: s.environment(env, pluginkit.Handshake.MagicCookieKey)},
 	}
-	l.p.release = sync.OnceFunc(func() {
-		_ = folder.Close()
+	l.p.release = func() {
+		// The process may have given its folder another name.
+		now, err := os.Readlink("/proc/self/fd/" + strconv.Itoa(int(folder.Fd())))
+		if err == nil && filepath.Dir(now) == s.Dir.Path() {
+			_ = s.Dir.Remove(filepath.Base(now))
+		}
 		_ = s.Dir.Remove(l.folder)
-	})
+		_ = folder.Close()
+	}
 	return nil
 }
 
@@ -186,6 +180,9 @@ func (l *launcher) connect() error {
 	}
 	l.waiting = "its health check"
 	if err := greet(l.ctx, p.conn); err != nil {
+		return err
+	}
+	if err := p.recorded(); err != nil {
 		return err
 	}
 	p.serve()

@@ -39,6 +39,12 @@ type Process struct {
 	PID     int
 	Session int
 	Start   uint64 // clock ticks since boot
+	Dead    bool   // it has ended and waits to be reaped
+}
+
+// is tells whether two readings are of one process.
+func (p Process) is(q Process) bool {
+	return p.PID == q.PID && p.Session == q.Session && p.Start == q.Start
 }
 
 // ReadProcess reads /proc/PID/stat.
@@ -66,10 +72,10 @@ func parseStat(pid int, stat string) (Process, error) {
 	if err := errors.Join(err1, err2); err != nil {
 		return Process{}, fmt.Errorf("process %d: unreadable stat", pid)
 	}
-	return Process{PID: pid, Session: session, Start: start}, nil
+	return Process{PID: pid, Session: session, Start: start, Dead: f[0] == "Z" || f[0] == "X"}, nil
 }
 
-// Processes lists the processes of one session. A process can leave it only by
+// Processes lists the living processes of one session. A process can leave it only by
 // starting a session of its own.
 func Processes(session int) []Process {
 	names, err := filepath.Glob("/proc/[1-9]*")
@@ -82,7 +88,7 @@ func Processes(session int) []Process {
 		if err != nil {
 			continue
 		}
-		if p, err := ReadProcess(pid); err == nil && p.Session == session {
+		if p, err := ReadProcess(pid); err == nil && p.Session == session && !p.Dead {
 			found = append(found, p)
 		}
 	}
@@ -100,7 +106,7 @@ func (p Process) Kill(bound time.Duration) bool {
 	// The pidfd pins one process. Whether it is the right one is asked after
 	// it is pinned, since before that the number could be recycled.
 	now, err := ReadProcess(p.PID)
-	if err != nil || now != p {
+	if err != nil || !now.is(p) || now.Dead {
 		return false
 	}
 	if unix.PidfdSendSignal(fd, unix.SIGKILL, nil, 0) != nil {

@@ -6,6 +6,7 @@ import (
 	"io"
 	"os"
 	"strconv"
+	"time"
 
 	"golang.org/x/sys/unix"
 )
@@ -21,32 +22,57 @@ import (
 //     three descriptors do whatever the depth;
 //   - a folder of mode 0 is opened up first.
 func removeTree(at int, name string) error {
-	done, err := unlinkPlain(at, name)
-	if done || err != nil {
-		return err
-	}
-	top, err := openOwned(at, name)
-	if errors.Is(err, unix.ENOENT) {
-		return nil
-	}
-	if err != nil {
-		return fmt.Errorf("remove %s: %w", name, err)
-	}
-	defer top.Close()
-	moved := 0
-	for {
-		left, err := flatten(int(top.Fd()), top, &moved)
+	for until := time.Now().Add(removeBound); ; {
+		gone, err := removeRound(at, name, until)
 		if err != nil {
 			return fmt.Errorf("remove %s: %w", name, err)
+		}
+		if gone {
+			return nil
+		}
+		if time.Now().After(until) {
+			return fmt.Errorf("remove %s: %w after %v", name, errRefilled, removeBound)
+		}
+	}
+}
+
+// removeBound ends a race with somebody who keeps making files.
+const removeBound = 30 * time.Second
+
+var errRefilled = errors.New("somebody keeps writing into it")
+
+// removeRound works until name is gone or has changed its nature.
+func removeRound(at int, name string, until time.Time) (gone bool, err error) {
+	if gone, err := unlinkPlain(at, name); gone || err != nil {
+		return gone, err
+	}
+	top, err := openOwned(at, name)
+	if err != nil {
+		return false, unlessChanged(err)
+	}
+	defer top.Close()
+	for moved := 0; time.Now().Before(until); {
+		left, err := flatten(int(top.Fd()), top, &moved)
+		if err != nil {
+			return false, err
 		}
 		if left == 0 {
 			break
 		}
 	}
-	if err := unix.Unlinkat(at, name, unix.AT_REMOVEDIR); err != nil && !errors.Is(err, unix.ENOENT) {
-		return fmt.Errorf("remove %s: %w", name, err)
+	err = unix.Unlinkat(at, name, unix.AT_REMOVEDIR)
+	return err == nil, unlessChanged(err)
+}
+
+// unlessChanged drops the errors that mean that an entry is no longer what it
+// was a moment ago. The next round looks again.
+func unlessChanged(err error) error {
+	for _, changed := range []error{unix.ENOENT, unix.ENOTDIR, unix.ELOOP, unix.ENOTEMPTY, unix.EEXIST} {
+		if errors.Is(err, changed) {
+			return nil
+		}
 	}
-	return nil
+	return err
 }
 
 // unlinkPlain removes name if it is not a folder, and reports whether it is
@@ -59,7 +85,7 @@ func unlinkPlain(at int, name string) (bool, error) {
 	case errors.Is(err, unix.EISDIR), errors.Is(err, unix.EPERM):
 		return false, nil // EPERM is what POSIX says of a folder
 	}
-	return false, fmt.Errorf("remove %s: %w", name, err)
+	return false, err
 }
 
 // openOwned opens a folder for emptying, and gives its owner all rights on it.
@@ -113,11 +139,8 @@ func flattenOne(top, at int, name string, moved *int) error {
 		return err
 	}
 	sub, err := openOwned(at, name)
-	if errors.Is(err, unix.ENOENT) {
-		return nil
-	}
 	if err != nil {
-		return err
+		return unlessChanged(err)
 	}
 	defer sub.Close()
 	names, err := sub.Readdirnames(4096) // what is left over waits for the next round
@@ -135,11 +158,7 @@ func flattenOne(top, at int, name string, moved *int) error {
 			return err
 		}
 	}
-	err = unix.Unlinkat(at, name, unix.AT_REMOVEDIR)
-	if errors.Is(err, unix.ENOENT) || errors.Is(err, unix.ENOTEMPTY) {
-		return nil // refilled meanwhile: the next round of removeTree sees it
-	}
-	return err
+	return unlessChanged(unix.Unlinkat(at, name, unix.AT_REMOVEDIR))
 }
 
 // moveUp moves a folder into top under a name that is not in use there. Moving
@@ -147,21 +166,17 @@ func flattenOne(top, at int, name string, moved *int) error {
 // write permission on the folder itself.
 func moveUp(at int, name string, top int, moved *int) error {
 	f, err := openOwned(at, name)
-	if errors.Is(err, unix.ENOENT) {
-		return nil
-	}
 	if err != nil {
-		return err
+		return unlessChanged(err)
 	}
 	_ = f.Close()
 	for {
 		*moved++
-		err := unix.Renameat2(at, name, top, ".gone-"+strconv.Itoa(*moved), unix.RENAME_NOREPLACE)
-		switch {
-		case err == nil, errors.Is(err, unix.ENOENT):
-			return nil
-		case !errors.Is(err, unix.EEXIST):
-			return err
+		err := unix.Renameat(at, name, top, ".gone-"+strconv.Itoa(*moved))
+		// A name in use is passed over; an empty folder of that name may be
+		// replaced, since it was to go anyway.
+		if !errors.Is(err, unix.EEXIST) && !errors.Is(err, unix.ENOTEMPTY) && !errors.Is(err, unix.ENOTDIR) {
+			return unlessChanged(err)
 		}
 	}
 }

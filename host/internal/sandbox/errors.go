@@ -21,7 +21,7 @@ var ErrCompile = errors.New("the module could not be compiled")
 var ErrDied = errors.New("the sandbox died")
 
 // ErrCPUTime means that a call used up its CPU time.
-var ErrCPUTime = errors.New("the CPU time is used up")
+var ErrCPUTime = errors.New("CPU time used up")
 
 // explain finds the cause of a failed exchange. A broken connection says little;
 // that the process died, or that our own deadline passed, says more.

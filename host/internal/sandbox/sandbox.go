@@ -71,7 +71,7 @@ func (s *Sandbox) watchCPU(ctx context.Context, limit time.Duration, stop contex
 				return
 			}
 			if used := now - start; used > limit {
-				stop(fmt.Errorf("%w: %s used (limit %s)", ErrCPUTime, used.Round(time.Millisecond), limit))
+				stop(fmt.Errorf("%w: %s (cpu_time = %s)", ErrCPUTime, used.Round(time.Millisecond), limit))
 				return
 			}
 		}

@@ -216,3 +216,25 @@ func isDead[S Sandbox](s S) bool {
 		return false
 	}
 }
+
+// Member is one sandbox at one moment.
+type Member[S Sandbox] struct {
+	Plugin  string
+	Sandbox S
+	Busy    bool // serves a call, or has not ended one yet
+}
+
+// Members lists the sandboxes that have started and not been dropped.
+func (p *Pool[S]) Members() []Member[S] {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	idle := make(map[entry[S]]bool, len(p.idle))
+	for _, e := range p.idle {
+		idle[e] = true
+	}
+	var members []Member[S]
+	for e := range p.all {
+		members = append(members, Member[S]{e.plugin, *e.sandbox, !idle[e]})
+	}
+	return members
+}

@@ -16,7 +16,8 @@ type Engine interface {
 	// that Load takes. A module that cannot be compiled gives a *ModuleError.
 	Compile(module []byte) (artifact []byte, err error)
 	// Load makes compiled code callable. The bytes must come from Compile of
-	// the same build: engines run them as they are.
+	// the same build: engines run them as they are. The engine copies
+	// what it keeps.
 	Load(artifact []byte) (Module, error)
 	// Close frees the engine; modules and instances must be closed before.
 	Close()
@@ -27,6 +28,9 @@ type Module interface {
 	// Instantiate links the module to host functions and runs its start
 	// function, if it has one. It does not call _initialize.
 	Instantiate(host []HostFunction) (Instance, error)
+	// Worn says that no more instances should be made in this process, since
+	// the engine keeps something of each.
+	Worn() bool
 	Close()
 }
 
@@ -50,6 +54,8 @@ type Instance interface {
 type Memory interface {
 	// Size in bytes.
 	Size() uint64
+	// Maximum is what the size can grow to, in bytes.
+	Maximum() uint64
 	// Read copies n bytes at offset, or reports that they are out of bounds.
 	Read(offset, n uint64) ([]byte, bool)
 	// Write copies b to offset, or reports that it does not fit.

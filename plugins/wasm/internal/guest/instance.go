@@ -7,6 +7,7 @@ import (
 	"slices"
 
 	"github.com/ringfence/ringfence/pluginkit"
+	"github.com/ringfence/ringfence/pluginkit/wire"
 	"github.com/ringfence/ringfence/plugins/wasm/internal/engine"
 	"github.com/ringfence/ringfence/plugins/wasm/internal/wasi"
 )
@@ -75,6 +76,10 @@ func newInstance(ctx context.Context, module engine.Module, environ []string, me
 	if i.engine, err = module.Instantiate(append(i.imports(), i.system.Functions()...)); err != nil {
 		i.engine = nil
 		return nil, i.fail(ctx, err)
+	}
+	if most := i.engine.Memory().Maximum(); most > memoryLimit {
+		i.close()
+		return nil, failuref(wire.FailureKind_FAILURE_MODULE, "the module's memory can grow to %d bytes (limit %d)", most, memoryLimit)
 	}
 	if failure := i.initialize(ctx); failure != nil {
 		i.close()

@@ -2,6 +2,7 @@ package guest
 
 import (
 	"context"
+	"sync/atomic"
 	"time"
 
 	"github.com/ringfence/ringfence/pluginkit/wire"
@@ -36,6 +37,7 @@ type Plugin struct {
 	turn chan struct{}
 	next *Instance
 	idle *time.Timer
+	worn atomic.Bool
 }
 
 // New makes a plugin. Nothing of the guest runs yet.
@@ -82,6 +84,11 @@ func (p *Plugin) fresh(ctx context.Context) (*Instance, *Failure) {
 	return newInstance(ctx, p.config.Module, p.config.Environ, p.config.MemoryLimit)
 }
 
+// Worn says that the process has made as many instances as it should.
+func (p *Plugin) Worn() bool {
+	return p.worn.Load()
+}
+
 // Begin starts a call. It waits for an instance that is being made ready. After
 // it has returned a call, End must be called.
 func (p *Plugin) Begin(ctx context.Context, capabilities Capabilities, tool uint32, length uint64) (*Call, *Failure) {
@@ -125,6 +132,11 @@ func (p *Plugin) recycle(call *Call) {
 		return
 	}
 	p.next.close()
+	if p.config.Module.Worn() {
+		p.worn.Store(true)
+		p.next = nil
+		return
+	}
 	p.next, _ = p.fresh(ctx) // a failure shows again when the next call tries
 }
 

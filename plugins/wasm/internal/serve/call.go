@@ -12,7 +12,9 @@ import (
 	"google.golang.org/grpc/status"
 )
 
-// Call implements wire.SandboxServer. The guest runs in this goroutine, and
+// Call implements wire.SandboxServer. It answers RESOURCE_EXHAUSTED, before
+// anything of the call has run, when the process has to be replaced: engines
+// keep something of each instance and of each stack overflow. The guest runs in this goroutine, and
 // while it runs the host only answers what it was asked, so whoever asks also
 // reads the answer: there is no other reader.
 func (s *Server) Call(stream wire.Sandbox_CallServer) error {
@@ -22,11 +24,12 @@ func (s *Server) Call(stream wire.Sandbox_CallServer) error {
 	if plugin == nil {
 		return status.Error(codes.FailedPrecondition, "no module is loaded")
 	}
-	select {
-	case s.calls <- struct{}{}:
-		defer func() { <-s.calls }()
-	default:
+	if !s.enter() {
 		return status.Error(codes.FailedPrecondition, "another call is running")
+	}
+	defer func() { <-s.calls }()
+	if s.overflows.Load() >= maxOverflows || plugin.Worn() {
+		return status.Error(codes.ResourceExhausted, "this process is worn out; start another one")
 	}
 	start, err := receiveStart(stream)
 	if err != nil {
@@ -45,9 +48,32 @@ func (s *Server) Call(stream wire.Sandbox_CallServer) error {
 	}
 	code, length, failed := call.Run(ctx)
 	if failed != nil {
+		if failed.Kind == wire.FailureKind_FAILURE_STACK {
+			s.overflows.Add(1)
+		}
 		return sendFailure(stream, failed)
 	}
 	return sendResult(stream, call, code, length)
+}
+
+// graceTime is how long a call waits for the one before it. A host that has read
+// an answer may call again before that call's stream has ended here.
+const graceTime = 250 * time.Millisecond
+
+// maxOverflows is after how many stack overflows a process serves no more
+// calls: each leaks up to 8 MiB of backtrace in the engine.
+const maxOverflows = 4
+
+// enter makes this the running call.
+func (s *Server) enter() bool {
+	grace := time.NewTimer(graceTime)
+	defer grace.Stop()
+	select {
+	case s.calls <- struct{}{}:
+		return true
+	case <-grace.C:
+		return false
+	}
 }
 
 func receiveStart(stream wire.Sandbox_CallServer) (*wire.CallStart, error) {

@@ -18,6 +18,9 @@ const (
 	runtimeData = 96 << 20
 	// slackData is room for messages under way and for the C allocator.
 	slackData = 64 << 20
+	// wearData is what engines keep of each instance until they say that they
+	// are worn, and what is left of stack overflows.
+	wearData = 128<<20 + maxOverflows*8<<20
 	// maxFiles is more than the process has open: the pipes and sockets of
 	// go-plugin and the runtime's own.
 	maxFiles = 64
@@ -28,7 +31,7 @@ func compileLimits(memory uint64) Limits { return Limits{Data: memory, Files: ma
 // runLimits are the limits while guests run. There is one instance at a time,
 // so the guest's memory counts once; loading holds the code twice.
 func runLimits(guestMemory, artifact uint64) Limits {
-	return Limits{Data: runtimeData + slackData + guestMemory + 2*artifact, Files: maxFiles}
+	return Limits{Data: runtimeData + slackData + wearData + guestMemory + 2*artifact, Files: maxFiles}
 }
 
 // Lower sets limits for this process, soft and hard, so that they cannot be

@@ -1,12 +1,10 @@
 package serve
 
 import (
-	"bytes"
 	"context"
 	"errors"
 	"io"
 	"net"
-	"strings"
 	"testing"
 	"time"
 
@@ -87,6 +85,29 @@ func compile(t testing.TB, module []byte) ([]byte, *wire.Failure) {
 	}
 }
 
+// load compiles and loads a module.
+func load(t testing.TB, module []byte, memory uint64, lifetime wire.Lifetime) (*sandbox, *wire.LoadResponse) {
+	t.Helper()
+	artifact, f := compile(t, module)
+	if f != nil {
+		t.Fatalf("compile: %v", f)
+	}
+	return loadArtifact(t, artifact, memory, lifetime)
+}
+
+func loadArtifact(t testing.TB, artifact []byte, memory uint64, lifetime wire.Lifetime) (*sandbox, *wire.LoadResponse) {
+	t.Helper()
+	box := newSandbox(t, artifact)
+	response, err := box.Load(t.Context(), &wire.LoadRequest{
+		Engine: "wasmer", ArtifactBytes: uint64(len(artifact)), GuestMemoryBytes: memory, Lifetime: lifetime,
+		Environment: []*wire.Variable{{Name: "LANG", Value: "C"}}, SessionIdleMs: 60_000,
+	})
+	if err != nil {
+		t.Fatalf("load: %v", err)
+	}
+	return box, response
+}
+
 type answer struct {
 	status uint32
 	bytes  []byte
@@ -117,6 +138,9 @@ func (b *sandbox) call(ctx context.Context, tool uint32, args []byte, reply func
 		}
 		switch kind := frame.Kind.(type) {
 		case *wire.SandboxFrame_Failure:
+			if _, err := stream.Recv(); err != io.EOF {
+				return a, nil, errors.New("frames after the failure")
+			}
 			return a, kind.Failure, nil
 		case *wire.SandboxFrame_Log:
 			a.logs = append(a.logs, kind.Log.Message)
@@ -140,41 +164,5 @@ func (b *sandbox) call(ctx context.Context, tool uint32, args []byte, reply func
 			}
 			return a, nil, nil
 		}
-	}
-}
-
-func TestKitchenOverGRPC(t *testing.T) {
-	t0 := time.Now()
-	module := wasmtest.Guest(t, "kitchen")
-	t.Log("build", len(module), time.Since(t0))
-	t0 = time.Now()
-	artifact, f := compile(t, module)
-	if f != nil {
-		t.Fatal(f)
-	}
-	t.Log("compile", len(artifact), time.Since(t0))
-	t0 = time.Now()
-	box := newSandbox(t, artifact)
-	loaded, err := box.Load(t.Context(), &wire.LoadRequest{
-		Engine: "wasmer", ArtifactBytes: uint64(len(artifact)), GuestMemoryBytes: 128 << 20, Lifetime: wire.Lifetime_LIFETIME_CALL,
-	})
-	if err != nil || loaded.Failure != nil {
-		t.Fatal(err, loaded)
-	}
-	t.Log("load", time.Since(t0), string(loaded.Manifest[:60]))
-	for range 3 {
-		t0 = time.Now()
-		a, f, err := box.call(t.Context(), 0, []byte(`{"hello": "world"}`), nil)
-		t.Log(string(a.bytes), f, err, time.Since(t0))
-	}
-	big := []byte(`"` + strings.Repeat("x", 10<<20) + `"`)
-	a, f, err := box.call(t.Context(), 0, big, nil)
-	t.Log(bytes.Equal(a.bytes, big), f, err, time.Since(t0))
-	for i := range uint32(11) {
-		if i == 4 || i == 5 || i == 8 {
-			continue
-		}
-		a, f, err := box.call(t.Context(), i, []byte(`1000`), nil)
-		t.Log(i, a.status, string(a.bytes), len(a.logs), f, err)
 	}
 }

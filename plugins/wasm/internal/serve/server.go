@@ -4,6 +4,7 @@ import (
 	"context"
 	"slices"
 	"sync"
+	"sync/atomic"
 
 	"github.com/hashicorp/go-hclog"
 	"github.com/ringfence/ringfence/pluginkit"
@@ -42,6 +43,8 @@ type Server struct {
 	plugin *guest.Plugin
 	calls  chan struct{} // held by the running call
 	close  func()
+
+	overflows atomic.Int32
 }
 
 type role int

@@ -2,6 +2,7 @@
 package wasmtest
 
 import (
+	"encoding/binary"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -50,6 +51,25 @@ func buildGuest(name string) ([]byte, error) {
 		return nil, err
 	}
 	return os.ReadFile(out)
+}
+
+// Limit writes a maximum of that many bytes into the memory section, as the
+// host does with every module.
+func Limit(t testing.TB, module []byte, bytes uint64) []byte {
+	t.Helper()
+	out := append([]byte(nil), module[:8]...)
+	for rest := module[8:]; len(rest) > 0; {
+		id := rest[0]
+		size, n := binary.Uvarint(rest[1:])
+		body := rest[1+n : 1+n+int(size)]
+		rest = rest[1+n+int(size):]
+		if id == 5 {
+			least, _ := binary.Uvarint(body[2:])
+			body = binary.AppendUvarint(binary.AppendUvarint([]byte{1, 1}, least), bytes>>16)
+		}
+		out = append(binary.AppendUvarint(append(out, id), uint64(len(body))), body...)
+	}
+	return out
 }
 
 // Memfd makes a memfd with that content and those seals. The caller owns it.

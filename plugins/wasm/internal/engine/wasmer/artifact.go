@@ -13,13 +13,15 @@ import (
 //
 //	0   8 bytes   magic
 //	8   3 × u64   lengths of the three parts
-//	32  96 bytes  identity, padded with zeros
+//	32  u64       number of functions in the guest
+//	40  88 bytes  identity, padded with zeros
 //	128           the guest's code, the gate's code, the list of imports, each
 //	              padded to 16 bytes, which the engine needs
 const (
 	magic        = "rfwasmer"
 	lengthsAt    = 8
-	identityAt   = 32
+	functionsAt  = 32
+	identityAt   = 40
 	headerLength = 128
 	alignment    = 16
 )
@@ -28,12 +30,13 @@ const (
 type artifact struct {
 	guest, gate []byte
 	imported    []function
+	functions   uint64
 }
 
 // identity names everything that makes compiled code unusable elsewhere, the
 // CPU's features aside: those are part of the host's cache key.
 func identity() string {
-	return "2 wasmer 2.0.0 cranelift universal " + runtime.GOOS + "/" + runtime.GOARCH
+	return "4 wasmer 2.0.0 cranelift universal " + runtime.GOOS + "/" + runtime.GOARCH
 }
 
 func (a artifact) marshal() []byte {
@@ -41,6 +44,7 @@ func (a artifact) marshal() []byte {
 	out := make([]byte, headerLength, headerLength+len(a.guest)+len(a.gate)+len(parts[2])+3*alignment)
 	copy(out, magic)
 	copy(out[identityAt:], identity())
+	binary.LittleEndian.PutUint64(out[functionsAt:], a.functions)
 	for i, p := range parts {
 		binary.LittleEndian.PutUint64(out[lengthsAt+8*i:], uint64(len(p)))
 		out = append(out, p...)
@@ -69,7 +73,8 @@ func parseArtifact(b []byte) (artifact, error) {
 		return artifact{}, errors.New("compiled code has another length than its header says")
 	}
 	imported, err := parseImports(parts[2])
-	return artifact{guest: parts[0], gate: parts[1], imported: imported}, err
+	functions := binary.LittleEndian.Uint64(b[functionsAt:])
+	return artifact{guest: parts[0], gate: parts[1], imported: imported, functions: functions}, err
 }
 
 func padding(n int) int { return -n & (alignment - 1) }

@@ -26,14 +26,14 @@ func (f function) equal(o function) bool {
 		slices.Equal(f.params, o.params) && slices.Equal(f.results, o.results)
 }
 
-// checkBorder lists the functions that a module imports, each once. It refuses
+// checkBorder finds out what a module imports and exports. It refuses
 // a module that would abort the process in the binding rather than fail: one
 // that exports something whose type has a value that the C API does not know
 // (v128, references), and text, which the binding would assemble. It reads only
 // as far as it needs to; the engine validates the rest.
-func checkBorder(module []byte) ([]function, error) {
+func checkBorder(module []byte) (border, error) {
 	if len(module) < 8 || string(module[:8]) != "\x00asm\x01\x00\x00\x00" {
-		return nil, errTruncated
+		return border{}, errTruncated
 	}
 	b := border{}
 	r := reader{b: module[8:]}
@@ -41,16 +41,16 @@ func checkBorder(module []byte) ([]function, error) {
 		id := r.byte()
 		body := reader{b: r.take(r.leb())}
 		if r.failed {
-			return nil, errTruncated
+			return border{}, errTruncated
 		}
 		if err := b.section(id, &body); err != nil {
-			return nil, err
+			return border{}, err
 		}
 		if body.failed {
-			return nil, errTruncated
+			return border{}, errTruncated
 		}
 	}
-	return b.imported, b.exports()
+	return b, b.exports()
 }
 
 // border is what a module's first sections say about its own types.
@@ -59,7 +59,7 @@ type border struct {
 	functions []uint64   // type index of each
 	globals   []byte     // type of each
 	exported  []export8
-	imported  []function
+	imported  []function // each once
 }
 
 type export8 struct {

@@ -12,15 +12,17 @@ const Name = "wasmer"
 
 // Engine compiles with Cranelift and runs in memory ("universal").
 type Engine struct {
-	store *wasmer.Store
+	store *wasmer.Store // for compiling
 }
 
 var _ engine.Engine = (*Engine)(nil)
 
 // New starts an engine.
-func New() *Engine {
+func New() *Engine { return &Engine{} }
+
+func newStore() *wasmer.Store {
 	config := wasmer.NewConfig().UseCraneliftCompiler().UseUniversalEngine()
-	return &Engine{store: wasmer.NewStore(wasmer.NewEngineWithConfig(config))}
+	return wasmer.NewStore(wasmer.NewEngineWithConfig(config))
 }
 
 // Name implements engine.Engine.
@@ -28,7 +30,7 @@ func (e *Engine) Name() string { return Name }
 
 // Compile implements engine.Engine.
 func (e *Engine) Compile(binary []byte) ([]byte, error) {
-	imported, err := checkBorder(binary)
+	border, err := checkBorder(binary)
 	if err != nil {
 		return nil, &engine.ModuleError{Reason: err.Error()}
 	}
@@ -36,14 +38,17 @@ func (e *Engine) Compile(binary []byte) ([]byte, error) {
 	if err != nil {
 		return nil, err
 	}
-	gate, err := e.compile(assembleGate(imported))
+	gate, err := e.compile(assembleGate(border.imported))
 	if err != nil {
 		return nil, fmt.Errorf("compile the gate: %w", err)
 	}
-	return artifact{guest: guest, gate: gate, imported: imported}.marshal(), nil
+	return artifact{guest: guest, gate: gate, imported: border.imported, functions: uint64(len(border.functions))}.marshal(), nil
 }
 
 func (e *Engine) compile(binary []byte) ([]byte, error) {
+	if e.store == nil {
+		e.store = newStore()
+	}
 	module, err := wasmer.NewModule(e.store, binary)
 	if err != nil {
 		return nil, &engine.ModuleError{Reason: "cannot be compiled: " + err.Error()}
@@ -62,16 +67,11 @@ func (e *Engine) Load(compiled []byte) (engine.Module, error) {
 	if err != nil {
 		return nil, err
 	}
-	module, err := wasmer.DeserializeModule(e.store, parts.guest)
-	if err != nil {
-		return nil, fmt.Errorf("load compiled code: %w", err)
-	}
-	g, err := newGate(e.store, parts.gate, parts.imported)
-	if err != nil {
-		module.Close()
+	m := &Module{parts: parts}
+	if err := m.open(); err != nil {
 		return nil, err
 	}
-	return &Module{engine: e, module: module, gate: g}, nil
+	return m, nil
 }
 
 // Close implements engine.Engine.
@@ -79,35 +79,5 @@ func (e *Engine) Close() {
 	if e.store != nil {
 		e.store.Close()
 		e.store = nil
-	}
-}
-
-// Module is compiled code in a store, and the gate that its instances share.
-// It must be closed after its instances.
-type Module struct {
-	engine *Engine
-	module *wasmer.Module
-	gate   *gate
-}
-
-// Instantiate implements engine.Module.
-func (m *Module) Instantiate(host []engine.HostFunction) (engine.Instance, error) {
-	bound, err := m.gate.bind(host)
-	if err != nil {
-		return nil, err
-	}
-	i, err := newInstance(m, bound)
-	if err != nil {
-		return nil, err // not a nil *Instance in an interface
-	}
-	return i, nil
-}
-
-// Close implements engine.Module.
-func (m *Module) Close() {
-	if m.module != nil {
-		m.gate.close()
-		m.module.Close()
-		m.module = nil
 	}
 }

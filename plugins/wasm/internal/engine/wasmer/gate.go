@@ -27,6 +27,7 @@ const maxValues = 16
 // guest, with one function for each import:
 //
 //	store the function's number and the parameters in the mailbox
+//	reserve stack                      ;; see reserveBody
 //	call dispatch                      ;; () -> (), the one real host function
 //	if mailbox.stop then unreachable   ;; how a host function ends a guest
 //	load the results from the mailbox

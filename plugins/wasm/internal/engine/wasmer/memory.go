@@ -2,6 +2,8 @@ package wasmer
 
 import "github.com/wasmerio/wasmer-go/wasmer"
 
+const pageSize = 64 << 10
+
 // memory is a guest's linear memory. Its size is fetched for every access,
 // since the guest may have grown it; its address never changes.
 type memory struct{ memory *wasmer.Memory }
@@ -12,6 +14,14 @@ func (m *memory) Size() uint64 {
 		return 0
 	}
 	return uint64(m.memory.DataSize())
+}
+
+// Maximum implements engine.Memory.
+func (m *memory) Maximum() uint64 {
+	if m.memory == nil {
+		return 0
+	}
+	return uint64(m.memory.Type().Limits().Maximum()) * pageSize
 }
 
 // Read implements engine.Memory.

@@ -1,0 +1,224 @@
+package host
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"strings"
+	"time"
+
+	"github.com/ringfence/ringfence/host/internal/audit"
+	"github.com/ringfence/ringfence/host/internal/broker"
+	"github.com/ringfence/ringfence/host/internal/manifest"
+	"github.com/ringfence/ringfence/host/internal/printable"
+	"github.com/ringfence/ringfence/host/internal/sandbox"
+	"github.com/ringfence/ringfence/host/internal/transport"
+	"github.com/ringfence/ringfence/pluginkit"
+	"github.com/ringfence/ringfence/pluginkit/wire"
+)
+
+// maxResult bounds a result, whatever the guest's memory, in bytes.
+const maxResult = 256 << 20
+
+var errCallTimeout = errors.New("timed out")
+
+// Result is what a tool answered.
+type Result struct {
+	// Tool is the full name, "plugin.tool".
+	Tool string
+	// JSON is the answer: valid JSON that fits the tool's output schema, and
+	// still the word of somebody nobody trusts.
+	JSON json.RawMessage
+	// Transport is how the call travelled: "grpc".
+	Transport string
+	// Duration is the time in the sandbox. Ready is what came before: compiling
+	// and starting where that was needed, and waiting for a free sandbox.
+	Duration, Ready time.Duration
+}
+
+// Call runs a tool: "plugin.tool", or "plugin" when it has only one. arguments
+// is a JSON object; nothing means {}.
+func (h *Host) Call(ctx context.Context, name string, arguments []byte) (*Result, error) {
+	if err := h.enter(); err != nil {
+		return nil, &CallError{Kind: ErrClosed, Tool: name}
+	}
+	defer h.active.Done()
+	if len(arguments) == 0 {
+		arguments = []byte("{}")
+	}
+	c := &call{host: h, name: printable.Line(name, 160), arguments: arguments, id: fmt.Sprintf("c%d", h.calls.Add(1)), started: time.Now()}
+	result, err := c.run(ctx)
+	if err != nil {
+		err = classify(c.name, err)
+	}
+	if err := c.record(err); err != nil {
+		return nil, err
+	}
+	return result, nil
+}
+
+// call is one call on its way.
+type call struct {
+	host      *Host
+	name, id  string
+	arguments []byte
+	started   time.Time
+
+	plugin  *plugin
+	tool    *manifest.Tool
+	index   int
+	session *broker.Session
+	ran     time.Duration
+}
+
+func (c *call) run(ctx context.Context) (*Result, error) {
+	// What the host itself stops, it stops by its own context.
+	ctx, cancel := context.WithCancelCause(ctx)
+	defer cancel(nil)
+	defer context.AfterFunc(c.host.ctx, func() { cancel(ErrClosed) })()
+
+	if err := c.resolve(); err != nil {
+		return nil, err
+	}
+	// Arguments that are wrong should not cost the start of a sandbox.
+	if tools := c.plugin.known(); tools != nil {
+		if err := c.choose(tools); err != nil {
+			return nil, err
+		}
+	}
+	limits := c.plugin.policy.Limits()
+	lease, err := c.host.pool.Acquire(ctx, c.plugin.policy.Name(), limits.Processes, c.plugin.start)
+	if err != nil {
+		return nil, err
+	}
+	result, reusable, err := c.serve(ctx, lease.Sandbox)
+	lease.Release(reusable)
+	return result, err
+}
+
+// resolve finds the plugin.
+func (c *call) resolve() error {
+	name, _, _ := strings.Cut(c.name, ".")
+	var ok bool
+	if c.plugin, ok = c.host.plugins[name]; ok {
+		return nil
+	}
+	var names []string
+	for _, p := range c.host.policy.Plugins() {
+		names = append(names, p.Name())
+	}
+	return &CallError{Kind: ErrUnknownTool, Tool: c.name, Detail: "the policy has " + enumerate(names)}
+}
+
+// choose finds the tool among the plugin's and checks the arguments against it.
+func (c *call) choose(tools []manifest.Tool) error {
+	name := c.plugin.policy.Name()
+	_, tool, _ := strings.Cut(c.name, ".")
+	index, err := find(name, tool, tools)
+	if err != nil {
+		return &CallError{Kind: ErrUnknownTool, Tool: c.name, Detail: err.Error()}
+	}
+	c.index, c.tool, c.name = index, &tools[index], name+"."+tools[index].Name
+	if n := len(c.arguments); n > pluginkit.MaxArguments {
+		return &CallError{Kind: ErrBadArguments, Tool: c.name, Detail: fmt.Sprintf("%d bytes (maximum %d)", n, pluginkit.MaxArguments)}
+	}
+	if err := c.tool.CheckArguments(c.arguments); err != nil {
+		return &CallError{Kind: ErrBadArguments, Tool: c.name, Detail: err.Error(), Err: err}
+	}
+	return nil
+}
+
+// serve runs the call in a sandbox, and says whether the sandbox may serve
+// another one.
+func (c *call) serve(ctx context.Context, s *sandbox.Sandbox) (_ *Result, reusable bool, _ error) {
+	if err := c.choose(s.Tools); err != nil {
+		return nil, true, err
+	}
+	if err := c.host.record(c.name, audit.Entry{
+		Plugin: c.plugin.policy.Name(), Call: c.id, Kind: "call", Decision: audit.Allow,
+		Details: audit.Details{Tool: c.tool.Name, Sent: int64(len(c.arguments))},
+	}); err != nil {
+		return nil, true, err
+	}
+	limits := c.plugin.policy.Limits()
+	ctx, cancel := context.WithTimeoutCause(ctx, limits.CallTimeout, fmt.Errorf("%w: call_timeout = %s", errCallTimeout, limits.CallTimeout))
+	defer cancel()
+	c.session = c.plugin.broker.Call(ctx, c.id)
+	defer c.session.Close()
+
+	began := time.Now()
+	answer, err := s.Call(ctx, transport.Call{
+		Tool: uint32(c.index), Arguments: c.arguments, MaxResult: min(limits.Memory, maxResult),
+	}, limits.CPUTime, &guestSide{call: c})
+	c.ran = time.Since(began)
+	if err != nil {
+		return nil, survives(err), err
+	}
+	result, err := c.judge(answer)
+	if err != nil {
+		return nil, true, err
+	}
+	result.Transport, result.Duration, result.Ready = s.TransportName(), c.ran, began.Sub(c.started)
+	return result, true, nil
+}
+
+// survives says which failures leave a sandbox fit for another call. A trap ends
+// the instance only. A guest that overflowed its stack or its memory has left
+// the process with less than it had.
+func survives(err error) bool {
+	var failure *transport.Failure
+	if errors.As(err, &failure) {
+		switch failure.Kind {
+		case wire.FailureKind_FAILURE_TRAP, wire.FailureKind_FAILURE_EXIT, wire.FailureKind_FAILURE_CANCELED:
+			return true
+		}
+		return false
+	}
+	// The caller gave up, or the call's time did: Idle will tell.
+	return errors.Is(err, context.Canceled) || errors.Is(err, errCallTimeout) || errors.Is(err, context.DeadlineExceeded)
+}
+
+// judge decides what a guest's answer is worth.
+func (c *call) judge(answer transport.Result) (*Result, error) {
+	if answer.Status == transport.StatusOK {
+		if err := c.tool.CheckResult(answer.Data); err != nil {
+			return nil, &CallError{Kind: ErrResult, Tool: c.name, Detail: err.Error(), Err: err}
+		}
+		return &Result{Tool: c.name, JSON: answer.Data}, nil
+	}
+	text := printable.Line(string(answer.Data[:min(len(answer.Data), 4*pluginkit.MaxFailure)]), pluginkit.MaxFailure)
+	kind := ErrToolFailed
+	if answer.Status == transport.StatusBadArguments {
+		kind = ErrBadArguments
+	}
+	if denials := c.session.Denials(); kind == ErrToolFailed && len(denials) > 0 {
+		kind = ErrDenied
+		reason := denials[len(denials)-1].Reason
+		if !strings.Contains(text, reason) { // the tool tells it in its own words
+			reason = fmt.Sprintf("%s (the tool says: %s)", reason, text)
+		}
+		text = reason
+	}
+	return nil, &CallError{Kind: kind, Tool: c.name, Detail: text}
+}
+
+// record puts the call's end on record. A result that cannot be recorded is not
+// handed out.
+func (c *call) record(err error) error {
+	entry := audit.Entry{Call: c.id, Kind: "result", Decision: audit.Allow, Details: audit.Details{Tool: c.name, Duration: c.ran}}
+	if c.plugin != nil {
+		entry.Plugin = c.plugin.policy.Name()
+	}
+	var ce *CallError
+	if errors.As(err, &ce) {
+		entry.Decision, entry.Reason = audit.Failed, ce.Error()
+		if ce.Kind == ErrDenied || ce.Kind == ErrUnknownTool {
+			entry.Decision = audit.Deny
+		}
+	}
+	if failed := c.host.record(c.name, entry); failed != nil && err == nil {
+		return failed
+	}
+	return err
+}

@@ -1,0 +1,106 @@
+package cli
+
+import (
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+
+	"github.com/ringfence/ringfence/host"
+	"github.com/ringfence/ringfence/policies"
+)
+
+// Exit codes, as the README promises them.
+const (
+	exitOK          = 0
+	exitToolFailed  = 1 // the tool ran and failed, crashed, or answered nonsense
+	exitUsage       = 2 // a mistake in the command, the policy, the module or the arguments
+	exitDenied      = 3 // denied by policy or guard
+	exitSandbox     = 4 // the sandbox died or timed out
+	exitInterrupted = 130
+)
+
+// codes maps the kinds of errors to exit codes and to the names that --json
+// prints. This is the one place that does.
+var codes = []struct {
+	kind error
+	code int
+	name string
+}{
+	{host.ErrUnknownTool, exitUsage, "unknown_tool"},
+	{host.ErrBadArguments, exitUsage, "bad_arguments"},
+	{host.ErrModule, exitUsage, "unusable_module"},
+	{host.ErrToolFailed, exitToolFailed, "tool_failed"},
+	{host.ErrCrashed, exitToolFailed, "guest_crashed"},
+	{host.ErrMemory, exitToolFailed, "guest_out_of_memory"},
+	{host.ErrResult, exitToolFailed, "bad_result"},
+	{host.ErrDenied, exitDenied, "denied"},
+	{host.ErrTimeout, exitSandbox, "timeout"},
+	{host.ErrCPUTime, exitSandbox, "cpu_time"},
+	{host.ErrSandbox, exitSandbox, "sandbox"},
+	{host.ErrCanceled, exitInterrupted, "canceled"},
+	{host.ErrClosed, exitInterrupted, "canceled"},
+	{host.ErrAudit, exitUsage, "audit"},
+	{errInterrupted, exitInterrupted, "interrupted"},
+}
+
+func exitCode(err error) int {
+	for _, c := range codes {
+		if errors.Is(err, c.kind) {
+			return c.code
+		}
+	}
+	return exitUsage
+}
+
+func errorName(err error) string {
+	for _, c := range codes {
+		if errors.Is(err, c.kind) {
+			return c.name
+		}
+	}
+	var policy *policies.DiagnosticsError
+	if errors.As(err, &policy) {
+		return "policy"
+	}
+	return "usage"
+}
+
+// failure is how --json prints an error.
+type failure struct {
+	OK    bool `json:"ok"`
+	Error struct {
+		Kind     string             `json:"kind"`
+		Message  string             `json:"message"`
+		ExitCode int                `json:"exit_code"`
+		Problems []policies.Problem `json:"problems,omitempty"`
+	} `json:"error"`
+}
+
+// report prints an error: to standard error for people, to standard output as
+// JSON for programs.
+func (a *app) report(err error) {
+	var policy *policies.DiagnosticsError
+	isPolicy := errors.As(err, &policy)
+	if a.json {
+		var f failure
+		f.Error.Kind, f.Error.Message, f.Error.ExitCode = errorName(err), err.Error(), exitCode(err)
+		if isPolicy {
+			f.Error.Problems = policy.Problems()
+		}
+		printJSON(a.out, f)
+		return
+	}
+	if isPolicy {
+		policy.Render(a.err, width(a.err), isTerminal(a.err))
+		return
+	}
+	fmt.Fprintf(a.err, "ringfence: %s\n", err)
+}
+
+func printJSON(w io.Writer, v any) error {
+	e := json.NewEncoder(w)
+	e.SetIndent("", "  ")
+	e.SetEscapeHTML(false)
+	return e.Encode(v)
+}

@@ -1,0 +1,72 @@
+package cli_test
+
+import (
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+)
+
+func TestAFileThatIsNoPluginGetsOneLineThatSaysWhatToDo(t *testing.T) {
+	jq, err := os.ReadFile(filepath.Join(deploy(t, simple).bin, "tools", "jq.wasm"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	for name, tt := range map[string]struct {
+		file []byte
+		says []string
+	}{
+		"text":            {[]byte("hello, world\n"), []string{"text"}},
+		"WAT":             {[]byte("(module (func))\n"), []string{"wat2wasm"}},
+		"empty":           {nil, []string{"empty"}},
+		"ELF":             {[]byte("\x7fELF\x02\x01\x01"), []string{"ELF"}},
+		"component":       {[]byte("\x00asm\x0d\x00\x01\x00\x00"), []string{"component", "core module"}},
+		"truncated":       {jq[:len(jq)/2], []string{"truncated"}},
+		"unknown imports": {assemble(importing("env", "host_log")), []string{"env.host_log"}},
+		"no ABI":          {assemble(), []string{"docs/guest-abi.md"}},
+	} {
+		t.Run(name, func(t *testing.T) {
+			d := deploy(t, strings.Replace(simple, "TOOLS/jq.wasm", "DIR/file.wasm", 1))
+			d.write("file.wasm", string(tt.file))
+			d.run("call", "jq.run", `{"program": ".", "input": 1}`).wantLine(t, 2, append(tt.says, "file.wasm")...)
+			if out := d.run("inspect", "file.wasm"); out.code != 2 {
+				t.Errorf("inspect: %+v", out)
+			}
+		})
+	}
+	d := deploy(t, strings.Replace(simple, "TOOLS/jq.wasm", "DIR", 1))
+	d.run("call", "jq.run").wantLine(t, 2, "is a folder")
+	d = deploy(t, strings.Replace(simple, "TOOLS/jq.wasm", "DIR/nowhere.wasm", 1))
+	d.run("call", "jq.run").wantLine(t, 2, "no module at", "nowhere.wasm")
+	d = deploy(t, strings.Replace(simple, "64MiB", "1MiB", 1))
+	d.run("call", "rogue.look").wantLine(t, 2, "limits.memory")
+}
+
+// assemble makes a module from sections, in their order.
+func assemble(sections ...[]byte) []byte {
+	module := []byte("\x00asm\x01\x00\x00\x00")
+	for _, s := range sections {
+		module = append(module, s...)
+	}
+	return module
+}
+
+// importing is a type section with () -> () and an import section with one
+// function of that type.
+func importing(module, name string) []byte {
+	types := section(1, []byte{1, 0x60, 0, 0})
+	body := append([]byte{1, byte(len(module))}, module...)
+	body = append(append(body, byte(len(name))), name...)
+	return append(types, section(2, append(body, 0, 0))...)
+}
+
+func section(id byte, body []byte) []byte {
+	return append(append([]byte{id}, leb(len(body))...), body...)
+}
+
+func leb(n int) (b []byte) {
+	for ; n >= 0x80; n >>= 7 {
+		b = append(b, byte(n)|0x80)
+	}
+	return append(b, byte(n))
+}

@@ -1,0 +1,29 @@
+// Package host runs tools that nobody has reason to trust. It owns the policy
+// and the secrets, takes every decision, and believes nothing that a sandbox
+// says.
+//
+//	policy, err := policies.Load("ringfence.hcl", policies.Options{})
+//	…
+//	h, err := host.Open(policy, host.Options{})
+//	…
+//	defer h.Close()
+//	result, err := h.Call(ctx, "jq.run", []byte(`{"program": ".a", "input": {"a": 1}}`))
+//
+// A call goes through these packages, in this order:
+//
+//	host                  finds the tool, checks arguments and result, keeps the audit record
+//	internal/module       reads, pins, judges and limits the module
+//	internal/modcache     compiled modules from earlier runs
+//	internal/supervise    which sandbox serves the call
+//	internal/sandbox      one sandbox process: launch, negotiate, load, call, kill
+//	internal/launch       go-plugin with a runner that survives a hostile plugin
+//	internal/transport    how frames travel
+//	internal/broker       what the guest may ask for during the call: HTTP, secrets
+//	internal/audit        the record of every decision
+//
+// Nothing in here knows a WASM engine, and nothing needs cgo.
+//
+// Errors that Call returns answer errors.Is to one of the sentinels of this
+// package, and read as one line that names the tool, what happened and, where
+// there is one, the remedy. All methods may be used by several goroutines.
+package host

@@ -1,0 +1,152 @@
+package broker
+
+import (
+	"compress/flate"
+	"compress/gzip"
+	"context"
+	"crypto/tls"
+	"crypto/x509"
+	"errors"
+	"fmt"
+	"io"
+	"net"
+	"net/http"
+	"strings"
+	"time"
+
+	"github.com/ringfence/ringfence/pluginkit/wire"
+)
+
+// newTransport makes a transport without anything ambient: no proxy from the
+// environment, no client certificate, no session cache.
+func newTransport(dial func(ctx context.Context, network, address string) (net.Conn, error), roots *x509.CertPool, l Limits) *http.Transport {
+	protocols := new(http.Protocols)
+	protocols.SetHTTP1(true)
+	protocols.SetHTTP2(true)
+	return &http.Transport{
+		Proxy:                  nil,
+		DialContext:            dial,
+		TLSClientConfig:        &tls.Config{MinVersion: tls.VersionTLS12, RootCAs: roots},
+		TLSHandshakeTimeout:    l.TLS,
+		ResponseHeaderTimeout:  l.Head,
+		MaxResponseHeaderBytes: l.ResponseHeader,
+		IdleConnTimeout:        30 * time.Second,
+		MaxIdleConns:           l.PluginConcurrent,
+		MaxIdleConnsPerHost:    l.Concurrent,
+		DisableCompression:     true,
+		Protocols:              protocols,
+	}
+}
+
+// execute sends the request and spools the answer. RoundTrip follows no redirect
+// and keeps no cookie: a 3xx is an answer like any other.
+func (x *exchange) execute() *refusal {
+	transport := x.s.b.public
+	if x.decision.LiteralAddr {
+		transport = x.s.b.literal
+	}
+	resp, err := transport.RoundTrip(x.out)
+	if err != nil {
+		return x.failure(err)
+	}
+	defer resp.Body.Close()
+	if resp.StatusCode < 200 {
+		return failed(wire.Code_CODE_UNAVAILABLE, fmt.Sprintf("the server answered with status %d, which was not asked for", resp.StatusCode), "")
+	}
+	x.status = resp.StatusCode
+	if resp.ContentLength > x.s.b.limits.ResponseBody && x.out.Method != http.MethodHead {
+		return limited("a response body of %d bytes (maximum %d)", resp.ContentLength, x.s.b.limits.ResponseBody)
+	}
+	body, r := x.decoded(resp)
+	if r != nil {
+		return r
+	}
+	x.body = newSpool(x.s.b.quota, x.s.b.cfg.RunDir)
+	if err := x.fill(body); err != nil {
+		return x.failure(err)
+	}
+	x.reply = guestHeader(resp.Header)
+	return nil
+}
+
+// fill copies the body into the spool, up to its limit.
+func (x *exchange) fill(body io.Reader) error {
+	n, err := io.Copy(x.body, io.LimitReader(body, x.s.b.limits.ResponseBody+1))
+	if err == nil && n > x.s.b.limits.ResponseBody {
+		return errTooLarge
+	}
+	return err
+}
+
+// slack is how much larger than its content a compressed body may be: the heads
+// and the checksums.
+const slack = 1 << 20
+
+// decoded is the response's body without its compression. Only gzip was asked
+// for; another encoding would hide a secret from the search, so it is refused.
+func (x *exchange) decoded(resp *http.Response) (io.Reader, *refusal) {
+	raw := &watched{r: resp.Body, left: x.s.b.limits.ResponseBody + slack, idle: x.s.b.limits.Idle}
+	raw.timer = time.AfterFunc(raw.idle, func() { x.cancel(errIdle) })
+	x.release = append(x.release, func() { raw.timer.Stop() })
+	encoding := strings.ToLower(strings.TrimSpace(strings.Join(resp.Header.Values("Content-Encoding"), ",")))
+	switch encoding {
+	case "", "identity":
+		return raw, nil
+	case "gzip", "x-gzip":
+		resp.Header.Del("Content-Encoding")
+		resp.Header.Del("Content-Length")
+		return &gunzip{raw: raw}, nil
+	}
+	// The server's word for it goes to the log only: it could be the secret.
+	return nil, failed(wire.Code_CODE_UNAVAILABLE, "the response has a Content-Encoding that was not asked for", encoding)
+}
+
+// watched reads a body with an end to patience and to size. A bomb of empty gzip
+// members has no size when it is unpacked, so the packed bytes are bounded too.
+type watched struct {
+	r     io.Reader
+	left  int64
+	idle  time.Duration
+	timer *time.Timer
+}
+
+func (w *watched) Read(p []byte) (int, error) {
+	if w.left <= 0 {
+		return 0, errTooLarge
+	}
+	n, err := w.r.Read(p[:min(int64(len(p)), w.left)])
+	w.left -= int64(n)
+	switch {
+	case err != nil:
+		w.timer.Stop()
+	case n > 0:
+		w.timer.Reset(w.idle)
+	}
+	return n, err
+}
+
+// gunzip unpacks a body that may also be empty, as that of a HEAD or a 304.
+type gunzip struct {
+	raw io.Reader
+	z   *gzip.Reader
+}
+
+func (g *gunzip) Read(p []byte) (int, error) {
+	if g.z == nil {
+		z, err := gzip.NewReader(g.raw)
+		if err != nil {
+			return 0, gzipError(err)
+		}
+		g.z = z
+	}
+	n, err := g.z.Read(p)
+	return n, gzipError(err)
+}
+
+func gzipError(err error) error {
+	var corrupt flate.CorruptInputError
+	if errors.Is(err, gzip.ErrHeader) || errors.Is(err, gzip.ErrChecksum) || errors.As(err, &corrupt) {
+		return fmt.Errorf("%w: %w", errBrokenGzip, err)
+	}
+	return err
+}

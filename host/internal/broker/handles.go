@@ -1,0 +1,89 @@
+package broker
+
+import (
+	"crypto/rand"
+	"encoding/binary"
+	"errors"
+	"fmt"
+	"io"
+
+	"github.com/ringfence/ringfence/pluginkit"
+	"github.com/ringfence/ringfence/pluginkit/wire"
+)
+
+// reserve takes a place for the handle that a request will need, so that nothing
+// is sent whose answer could not be kept.
+func (s *Session) reserve() *refusal {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if open := len(s.bodies) + s.reserved; open >= s.b.limits.Handles {
+		return limited("%d responses are open (maximum %d): close one first", open, s.b.limits.Handles)
+	}
+	s.reserved++
+	return nil
+}
+
+func (s *Session) unreserve() {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.reserved--
+}
+
+// keep gives a body a handle: a random number, so that a guest can neither count
+// what others do nor guess one, and never 0 or negative as an i64.
+func (s *Session) keep(body *spool) uint64 {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	for {
+		var b [8]byte
+		_, _ = rand.Read(b[:]) // never fails (crypto/rand)
+		handle := binary.LittleEndian.Uint64(b[:]) >> 1
+		if _, taken := s.bodies[handle]; handle != 0 && !taken {
+			s.bodies[handle] = body
+			return handle
+		}
+	}
+}
+
+func noHandle() *wire.CapabilityReply {
+	return answer(wire.Code_CODE_NOT_FOUND, "no open response has this handle in this call")
+}
+
+// read answers with a piece of a body. Any offset is allowed; beyond the end
+// there are no bytes.
+func (s *Session) read(req *wire.BodyRead) *wire.CapabilityReply {
+	s.mu.Lock()
+	body, ok := s.bodies[req.GetHandle()]
+	s.mu.Unlock()
+	if !ok {
+		return noHandle()
+	}
+	if req.GetLength() > pluginkit.MaxPiece {
+		return answer(wire.Code_CODE_INVALID, fmt.Sprintf("a read of %d bytes (maximum %d)", req.GetLength(), pluginkit.MaxPiece))
+	}
+	size := uint64(body.Size())
+	if req.GetOffset() >= size {
+		return &wire.CapabilityReply{BodyBytes: size}
+	}
+	piece := make([]byte, min(uint64(req.GetLength()), size-req.GetOffset()))
+	n, err := body.ReadAt(piece, int64(req.GetOffset()))
+	switch {
+	case errors.Is(err, errSpoolClosed): // by another request of this call, just now
+		return noHandle()
+	case err != nil && !(errors.Is(err, io.EOF) && n == len(piece)):
+		return s.failed("reading a spooled body: " + err.Error())
+	}
+	return &wire.CapabilityReply{Data: piece, BodyBytes: size}
+}
+
+func (s *Session) closeBody(handle uint64) *wire.CapabilityReply {
+	s.mu.Lock()
+	body, ok := s.bodies[handle]
+	delete(s.bodies, handle)
+	s.mu.Unlock()
+	if !ok {
+		return noHandle()
+	}
+	body.Close()
+	return &wire.CapabilityReply{}
+}

@@ -1,0 +1,106 @@
+package main
+
+import (
+	"fmt"
+	"os"
+	"os/exec"
+	"strings"
+	"syscall"
+	"time"
+
+	"golang.org/x/sys/unix"
+)
+
+func init() {
+	ways["never"] = func([]string) { hold() }
+	ways["closes-stdout"] = func([]string) {
+		syscall.Close(1)
+		for {
+			time.Sleep(time.Hour)
+		}
+	}
+	ways["exit"] = func(args []string) {
+		fmt.Fprintln(os.Stderr, "last words")
+		if args[0] != "0" {
+			os.Exit(3)
+		}
+	}
+	ways["stopped"] = func([]string) {
+		must(syscall.Kill(os.Getpid(), syscall.SIGSTOP))
+		hold()
+	}
+	ways["exits-after-line"] = func([]string) {
+		listen("s")
+		fmt.Println("1|1|unix|./s|grpc|")
+		os.Exit(5)
+	}
+	ways["sit"] = func([]string) {
+		for {
+			time.Sleep(time.Hour)
+		}
+	}
+	// Takes back the wish to die with the host.
+	ways["outlive"] = func([]string) {
+		must(unix.Prctl(unix.PR_SET_PDEATHSIG, 0, 0, 0, 0))
+		serve()
+	}
+	// Starts others that hold its standard output and error.
+	ways["children"] = func(args []string) {
+		for _, how := range args {
+			for range 3 {
+				cmd := exec.Command(os.Args[0], "sit")
+				cmd.Stdout, cmd.Stderr = os.Stdout, os.Stderr
+				cmd.SysProcAttr = &syscall.SysProcAttr{Setpgid: how == "own-group", Setsid: how == "own-session"}
+				must(cmd.Start())
+			}
+		}
+		serve()
+	}
+	ways["bomb"] = func([]string) {
+		go func() {
+			for range 40 {
+				cmd := exec.Command(os.Args[0], "sit")
+				_ = cmd.Start()
+			}
+		}()
+		serve()
+	}
+	ways["mess"] = func([]string) {
+		must(os.MkdirAll("a/b/c", 0o700))
+		must(os.WriteFile("a/b/c/file", nil, 0))
+		must(os.Symlink("/", "a/root"))
+		must(os.Chmod("a/b", 0))
+		for range 3000 {
+			must(os.Mkdir("d", 0o700))
+			must(os.Chdir("d"))
+		}
+		must(os.Chdir(strings.Repeat("../", 1000)))
+		must(os.Chdir(strings.Repeat("../", 1000)))
+		must(os.Chdir(strings.Repeat("../", 1000)))
+		serve()
+	}
+	ways["dies"] = func([]string) {
+		serveWith(map[string]func(string) string{
+			"stop": func(string) string { syscall.Kill(os.Getpid(), syscall.SIGSTOP); return "" },
+			"crash": func(string) string {
+				for range 100 {
+					go func() { select {} }()
+				}
+				fmt.Fprintln(rawStderr{}, "a word before")
+				go func() { panic("the reason") }()
+				hold()
+				return ""
+			},
+			"exit": func(string) string { os.Exit(7); return "" },
+			"burn": func(string) string {
+				for end := time.Now().Add(100 * time.Millisecond); time.Now().Before(end); {
+				}
+				return ""
+			},
+		})
+	}
+}
+
+type rawStderr struct{}
+
+func (rawStderr) Write(b []byte) (int, error) { return syscall.Write(2, b) }

@@ -1,0 +1,242 @@
+package host
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"os"
+	"slices"
+	"sync"
+	"time"
+
+	"github.com/ringfence/ringfence/host/internal/audit"
+	"github.com/ringfence/ringfence/host/internal/broker"
+	"github.com/ringfence/ringfence/host/internal/manifest"
+	"github.com/ringfence/ringfence/host/internal/modcache"
+	"github.com/ringfence/ringfence/host/internal/module"
+	"github.com/ringfence/ringfence/host/internal/sandbox"
+	"github.com/ringfence/ringfence/host/internal/sealed"
+	"github.com/ringfence/ringfence/policies"
+)
+
+const (
+	// compileMemory is what a compiling process may use. Cranelift needs about
+	// 60 bytes per byte of a Go module.
+	compileMemory = 4 << 30
+	// maxArtifact bounds compiled code; a Go module's is 4 to 5 times its size.
+	maxArtifact = 1 << 30
+	// sessionIdle is when an unused session instance ends.
+	sessionIdle = 5 * time.Minute
+)
+
+// plugin is one plugin of the policy and what the host has learned of it.
+type plugin struct {
+	host   *Host
+	policy *policies.Plugin
+	broker *broker.Broker
+
+	// preparing lets one goroutine at a time prepare the module. It is a
+	// channel because waiting for it must end with the caller's context.
+	preparing chan struct{}
+
+	mu       sync.Mutex
+	prepared *prepared
+	tools    []manifest.Tool
+}
+
+// prepared is a module that is ready to be loaded.
+type prepared struct {
+	code *os.File // sealed
+	size int64
+}
+
+func newPlugin(h *Host, p *policies.Plugin) *plugin {
+	return &plugin{
+		host:      h,
+		policy:    p,
+		preparing: make(chan struct{}, 1),
+		broker:    newBroker(h, p),
+	}
+}
+
+// prepare returns the compiled module, from memory, from the cache, or compiled
+// now.
+func (p *plugin) prepare(ctx context.Context) (*prepared, error) {
+	select {
+	case p.preparing <- struct{}{}:
+		defer func() { <-p.preparing }()
+	case <-ctx.Done():
+		return nil, context.Cause(ctx)
+	}
+	if ready := p.ready(); ready != nil {
+		return ready, nil
+	}
+	factory, build, err := p.host.factory.get()
+	if err != nil {
+		return nil, err
+	}
+	limits := p.policy.Limits()
+	m, err := module.Load(p.policy.Source(), p.policy.SHA256(), limits.Memory)
+	if err != nil {
+		return nil, &CallError{Kind: ErrModule, Tool: p.policy.Name(), Detail: err.Error(), Err: err}
+	}
+	key := modcache.Inputs{
+		Module: m.Digest, Engine: p.policy.Engine(), Build: build,
+		MemoryPages: m.MemoryPages, TableElements: module.MaxTableElements,
+	}.Key()
+	code, size, err := p.compiled(ctx, factory, key, m)
+	if err != nil {
+		return nil, err
+	}
+	ready := &prepared{code: code, size: size}
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	p.prepared = ready
+	return ready, nil
+}
+
+func (p *plugin) ready() *prepared {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	return p.prepared
+}
+
+// compiled looks into the cache, and compiles under the entry's lock when it has
+// nothing, so that a second host waits instead of doing the same work.
+func (p *plugin) compiled(ctx context.Context, factory *sandbox.Factory, key modcache.Key, m *module.Module) (*os.File, int64, error) {
+	code, size, err := p.host.cache.Get(key)
+	if !errors.Is(err, modcache.ErrMiss) {
+		return code, size, err
+	}
+	unlock, err := p.host.cache.Lock(ctx, key)
+	if err != nil {
+		return nil, 0, err
+	}
+	defer unlock()
+	code, size, err = p.host.cache.Get(key)
+	if !errors.Is(err, modcache.ErrMiss) {
+		return code, size, err
+	}
+	p.host.log.Debug("compiling", "plugin", p.policy.Name(), "why", err)
+	if err := p.compile(ctx, factory, key, m); err != nil {
+		return nil, 0, err
+	}
+	return p.host.cache.Get(key)
+}
+
+func (p *plugin) compile(ctx context.Context, factory *sandbox.Factory, key modcache.Key, m *module.Module) (err error) {
+	name, started := p.policy.Name(), time.Now()
+	report := func(pr Progress) {
+		pr.Plugin, pr.Bytes = name, len(m.Limited)
+		p.host.opts.Progress(pr)
+	}
+	report(Progress{Phase: "compiling"})
+	defer func() { report(Progress{Done: true, Err: err}) }()
+	defer func() {
+		entry := audit.Entry{Plugin: name, Kind: "compile", Decision: audit.Allow, Details: audit.Details{Duration: time.Since(started)}}
+		if err != nil {
+			entry.Decision, entry.Reason = audit.Failed, err.Error()
+		}
+		err = errors.Join(err, p.host.record(name, entry))
+	}()
+	source, err := sealed.Bytes("module", m.Limited)
+	if err != nil {
+		return err
+	}
+	defer source.Close()
+	return p.host.cache.Put(key, func(w io.Writer) error {
+		return factory.Compile(ctx, sandbox.CompileJob{
+			Plugin:      name,
+			Engine:      p.policy.Engine(),
+			Module:      source,
+			ModuleSize:  int64(len(m.Limited)),
+			Timeout:     p.host.opts.CompileTimeout,
+			MaxMemory:   compileMemory,
+			MaxArtifact: maxArtifact,
+			Progress:    func(phase string) { report(Progress{Phase: phase}) },
+		}, w)
+	})
+}
+
+// start starts a sandbox of the plugin.
+func (p *plugin) start(ctx context.Context) (*sandbox.Sandbox, error) {
+	ready, err := p.prepare(ctx)
+	if err != nil {
+		return nil, err
+	}
+	factory, _, err := p.host.factory.get()
+	if err != nil {
+		return nil, err
+	}
+	limits := p.policy.Limits()
+	plan := sandbox.Plan{
+		Plugin: p.policy.Name(), Engine: p.policy.Engine(),
+		Artifact: ready.code, ArtifactSize: ready.size,
+		GuestMemory: limits.Memory,
+		Session:     p.policy.Lifetime() == policies.LifetimeSession,
+		SessionIdle: sessionIdle,
+	}
+	for _, v := range p.policy.Env() {
+		plan.Env = append(plan.Env, [2]string{v.Name, v.Value})
+	}
+	started := time.Now()
+	s, err := factory.Start(ctx, plan)
+	entry := audit.Entry{Plugin: p.policy.Name(), Kind: "launch", Decision: audit.Allow, Details: audit.Details{Duration: time.Since(started)}}
+	if err != nil {
+		entry.Decision, entry.Reason = audit.Failed, err.Error()
+		return nil, errors.Join(err, p.host.record(p.policy.Name(), entry))
+	}
+	if err := errors.Join(p.learn(s.Tools), p.host.record(p.policy.Name(), entry)); err != nil {
+		s.Kill()
+		return nil, err
+	}
+	return s, nil
+}
+
+// learn remembers what a plugin offers. A guest that tells every instance
+// something else could pass a check as one tool and run as another.
+func (p *plugin) learn(tools []manifest.Tool) error {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	if p.tools == nil {
+		p.tools = tools
+		return nil
+	}
+	if !slices.EqualFunc(p.tools, tools, manifest.Tool.Equal) {
+		return &CallError{Kind: ErrResult, Tool: p.policy.Name(), Detail: "the plugin describes other tools than before"}
+	}
+	return nil
+}
+
+// known returns the tools, if a sandbox of the plugin has ever run.
+func (p *plugin) known() []manifest.Tool {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	return p.tools
+}
+
+func (p *plugin) close() {
+	p.broker.Close()
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	if p.prepared != nil {
+		p.prepared.code.Close()
+		p.prepared = nil
+	}
+}
+
+// find returns the index of a tool. An empty name means the only one.
+func find(plugin, name string, tools []manifest.Tool) (int, error) {
+	if name == "" && len(tools) == 1 {
+		return 0, nil
+	}
+	var names []string
+	for i, t := range tools {
+		if t.Name == name {
+			return i, nil
+		}
+		names = append(names, plugin+"."+t.Name)
+	}
+	return 0, fmt.Errorf("%s offers %s", plugin, enumerate(names))
+}

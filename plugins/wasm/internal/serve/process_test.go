@@ -1,0 +1,234 @@
+package serve
+
+import (
+	"bufio"
+	"bytes"
+	"context"
+	"fmt"
+	"os"
+	"os/exec"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/ringfence/ringfence/pluginkit"
+	"github.com/ringfence/ringfence/pluginkit/wire"
+	"github.com/ringfence/ringfence/plugins/wasm/internal/wasmtest"
+	"github.com/ringfence/ringfence/plugins/wasm/testdata/hostile"
+	"google.golang.org/grpc"
+	"google.golang.org/grpc/codes"
+	"google.golang.org/grpc/credentials/insecure"
+	"google.golang.org/grpc/status"
+)
+
+// process is a sandbox in a process of its own, with real limits.
+type process struct {
+	sandbox
+	command *exec.Cmd
+	stderr  bytes.Buffer
+	exited  chan struct{}
+}
+
+func startProcess(t testing.TB, content []byte) *process {
+	t.Helper()
+	file := os.NewFile(uintptr(wasmtest.Sealed(t, content)), "module")
+	defer file.Close()
+	null, err := os.Open(os.DevNull)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer null.Close()
+	p := &process{command: exec.Command(os.Args[0]), exited: make(chan struct{})}
+	p.command.Env = []string{asProcess + "=1", "TMPDIR=" + t.TempDir(), "GOMAXPROCS=2",
+		pluginkit.Handshake.MagicCookieKey + "=" + pluginkit.Handshake.MagicCookieValue}
+	p.command.ExtraFiles = []*os.File{null, file} // descriptors 3 and 4
+	p.command.Stderr = &p.stderr
+	stdout, err := p.command.StdoutPipe()
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := p.command.Start(); err != nil {
+		t.Fatal(err)
+	}
+	line, err := bufio.NewReader(stdout).ReadString('\n')
+	fields := strings.Split(strings.TrimSpace(line), "|")
+	if err != nil || len(fields) < 5 || fields[2] != "unix" || fields[4] != "grpc" {
+		t.Fatalf("handshake %q: %v: %s", line, err, p.stderr.String())
+	}
+	conn, err := grpc.NewClient("unix:"+fields[3], grpc.WithTransportCredentials(insecure.NewCredentials()))
+	if err != nil {
+		t.Fatal(err)
+	}
+	go func() { p.command.Wait(); close(p.exited) }()
+	t.Cleanup(func() {
+		conn.Close()
+		p.command.Process.Kill()
+		<-p.exited
+	})
+	p.SandboxClient = wire.NewSandboxClient(conn)
+	return p
+}
+
+func (p *process) load(t testing.TB, artifact []byte, memory uint64, lifetime wire.Lifetime) *wire.LoadResponse {
+	t.Helper()
+	response, err := p.Load(t.Context(), &wire.LoadRequest{
+		Engine: "wasmer", ArtifactBytes: uint64(len(artifact)), GuestMemoryBytes: memory, Lifetime: lifetime,
+	})
+	if err != nil {
+		t.Fatalf("load: %v: %s", err, p.stderr.String())
+	}
+	return response
+}
+
+// status is a field of /proc/PID/status, in KiB.
+func (p *process) status(t testing.TB, field string) (kib int) {
+	t.Helper()
+	text, err := os.ReadFile(fmt.Sprintf("/proc/%d/status", p.command.Process.Pid))
+	if err != nil {
+		t.Fatal(err)
+	}
+	for line := range strings.Lines(string(text)) {
+		if rest, found := strings.CutPrefix(line, field+":"); found {
+			fmt.Sscan(rest, &kib)
+		}
+	}
+	return kib
+}
+
+// tool is the number of a tool of the guest "kitchen".
+func tool(t testing.TB, manifest []byte, name string) uint32 {
+	t.Helper()
+	before, _, found := strings.Cut(string(manifest), `"name":"`+name+`"`)
+	if !found {
+		t.Fatalf("no tool %q", name)
+	}
+	return uint32(strings.Count(before, `"name":`))
+}
+
+func TestProcessEndsOnlyByItsHost(t *testing.T) {
+	artifact := kitchen(t)
+	p := startProcess(t, artifact)
+	r := p.load(t, artifact, kitchenMemory, wire.Lifetime_LIFETIME_CALL)
+	call := func(name string, args string) (answer, *wire.Failure) {
+		t.Helper()
+		a, f, err := p.call(t.Context(), tool(t, r.Manifest, name), []byte(args), noReply)
+		if err != nil {
+			t.Fatalf("%s: %v: %s", name, err, p.stderr.String())
+		}
+		return a, f
+	}
+	for range 3 {
+		if _, f := call("eat", "1"); !ends(t, "eat", f, wire.FailureKind_FAILURE_MEMORY, "out of memory") {
+			t.Fatal("no failure")
+		}
+		if a, f := call("echo", "1"); f != nil || string(a.bytes) != "1" {
+			t.Fatalf("after the memory bomb: %v %q", f, a.bytes)
+		}
+	}
+	big := `"` + strings.Repeat("x", 20<<20) + `"`
+	for range 3 {
+		if a, f := call("echo", big); f != nil || string(a.bytes) != big {
+			t.Fatalf("20 MiB: %v, %d bytes back", f, len(a.bytes))
+		}
+	}
+	if a, f := call("nested", "5000"); f != nil || string(a.bytes) != "true" {
+		t.Fatalf("JSON 5000 deep: %v %q", f, a.bytes)
+	}
+	limit := int(runLimits(kitchenMemory, uint64(len(artifact))).Data >> 10)
+	if data := p.status(t, "VmData"); data > limit {
+		t.Errorf("the process has %d KiB of data (limit %d)", data, limit)
+	}
+}
+
+// A stack overflow costs memory that is not given back, so that a process may
+// have a few.
+func TestStackOverflowsAreCounted(t *testing.T) {
+	artifact := kitchen(t)
+	p := startProcess(t, artifact)
+	r := p.load(t, artifact, kitchenMemory, wire.Lifetime_LIFETIME_CALL)
+	for n := range 1000 {
+		_, f, err := p.call(t.Context(), tool(t, r.Manifest, "recurse"), []byte("1"), noReply)
+		if n < maxOverflows {
+			if err != nil || !ends(t, "recurse", f, wire.FailureKind_FAILURE_STACK, "call stack") {
+				t.Fatalf("overflow %d: %v %v", n, f, err)
+			}
+		} else if status.Code(err) != codes.ResourceExhausted {
+			t.Fatalf("overflow %d: %v %v, want RESOURCE_EXHAUSTED", n, f, err)
+		}
+	}
+}
+
+func TestWornProcessAsksToBeReplaced(t *testing.T) {
+	artifact := kitchen(t)
+	p := startProcess(t, artifact)
+	p.load(t, artifact, kitchenMemory, wire.Lifetime_LIFETIME_CALL)
+	before := p.status(t, "VmData")
+	for n := range 20_000 {
+		_, f, err := p.call(t.Context(), 0, []byte("1"), noReply)
+		if status.Code(err) == codes.ResourceExhausted {
+			if grown := p.status(t, "VmData") - before; n < 100 || grown > wearData>>10 {
+				t.Errorf("worn out after %d calls and %d KiB (at most %d)", n, grown, wearData>>10)
+			}
+			return
+		}
+		if f != nil || err != nil {
+			t.Fatalf("call %d: %v %v: %s", n, f, err, p.stderr.String())
+		}
+	}
+	t.Error("20 000 instances and no sign of wear")
+}
+
+// A guest in an endless loop holds nothing up but its call, and dies with its
+// process.
+func TestLoopingGuests(t *testing.T) {
+	for _, m := range hostile.Modules() {
+		if !m.LoadLoops && !m.CallLoops {
+			continue
+		}
+		t.Run(m.Name, func(t *testing.T) {
+			artifact, f := compile(t, wasmtest.WAT(t, m.WAT))
+			if f != nil {
+				t.Fatal(f)
+			}
+			p := startProcess(t, artifact)
+			ctx, cancel := context.WithTimeout(t.Context(), 2*time.Second)
+			defer cancel()
+			if m.LoadLoops {
+				_, err := p.Load(ctx, &wire.LoadRequest{Engine: "wasmer", ArtifactBytes: uint64(len(artifact)),
+					GuestMemoryBytes: hostile.MemoryLimit, Lifetime: wire.Lifetime_LIFETIME_CALL})
+				if status.Code(err) != codes.DeadlineExceeded {
+					t.Fatalf("load: %v", err)
+				}
+				return
+			}
+			p.load(t, artifact, hostile.MemoryLimit, wire.Lifetime_LIFETIME_CALL)
+			if _, _, err := p.call(ctx, 0, []byte("1"), noReply); status.Code(err) != codes.DeadlineExceeded {
+				t.Fatalf("call: %v", err)
+			}
+			if _, err := p.Negotiate(t.Context(), &wire.Offer{}); err != nil {
+				t.Fatalf("the process does not answer while its guest loops: %v", err)
+			}
+			_, _, err := p.call(t.Context(), 0, []byte("1"), noReply)
+			if status.Code(err) != codes.FailedPrecondition {
+				t.Fatalf("a second call: %v", err)
+			}
+		})
+	}
+}
+
+func TestCompileWithinItsMemory(t *testing.T) {
+	module := wasmtest.Guest(t, "kitchen")
+	p := startProcess(t, module)
+	stream, err := p.Compile(t.Context(), &wire.CompileRequest{
+		Engine: "wasmer", ModuleBytes: uint64(len(module)), MaxArtifactBytes: 1 << 30, MaxMemoryBytes: 160 << 20,
+	})
+	for err == nil {
+		var chunk *wire.CompileChunk
+		if chunk, err = stream.Recv(); len(chunk.GetData()) > 0 {
+			t.Fatal("compiled within 160 MiB")
+		}
+	}
+	if status.Code(err) != codes.Unavailable {
+		t.Fatalf("%v, want the process to be gone", err)
+	}
+}

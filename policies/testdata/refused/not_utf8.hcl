@@ -1,0 +1,3 @@
+plugin "a" {
+  source = "ÿ.wasm"
+}

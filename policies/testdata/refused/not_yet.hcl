@@ -1,0 +1,54 @@
+ringfence {
+  isolation = "strict"
+}
+
+secret "a" {
+  command = ["pass", "show", "github"]
+}
+
+secret "b" {
+  keyring = "github"
+}
+
+secret "c" {
+  vault {
+    path = "kv/github"
+  }
+}
+
+secret "d" {
+  age = "secret.age"
+}
+
+plugin "github" {
+  source = "https://example.com/github.wasm"
+  engine = "wazero"
+
+  limits {
+    message_timeout = "5s"
+    fuel            = 1000
+    ring            = "4MiB"
+    ring_max        = "16MiB"
+    ring_rate       = "256MiB"
+  }
+
+  http {
+    allow "api.github.com" {
+      credential "a" {
+        path = "{token}"
+      }
+    }
+  }
+
+  workspace "notes" {
+    path = "./notes"
+  }
+
+  invoke "lookup" {
+    tool = "geo.lookup"
+  }
+
+  guard "leak" {
+    on = ["input"]
+  }
+}

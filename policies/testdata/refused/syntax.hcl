@@ -1,0 +1,7 @@
+plugin "a" {
+  source = "a.wasm
+
+  http {
+    allow "api.github.com" {
+  }
+}

@@ -1,0 +1,4 @@
+plugin "a" {
+  # ‮ reversed ⁦
+  source = "a.wasm"
+}
