@@ -288,3 +288,23 @@ func TestUnsupportedTypes(t *testing.T) {
 		})
 	}
 }
+
+// TestGivenTwice: of two values for one name a guard might have seen the other one.
+func TestGivenTwice(t *testing.T) {
+	type args struct {
+		A int            `json:"a"`
+		M map[string]int `json:"m,omitempty"`
+	}
+	for text, want := range map[string]string{
+		`{"a":1,"a":2}`:               `the field "a" is given twice`,
+		`{"a":1,"\u0061":2}`:          `the field "a" is given twice`,
+		`{"a":1,"m":{"k":1,"k":2}}`:   `m: the key "k" is given twice`,
+		`{"a":1,"m":{"k":1},"m":{}} `: `the field "m" is given twice`,
+	} {
+		var to args
+		err := shapeOf[args](t, Input).Decode([]byte(text), reflect.ValueOf(&to).Elem())
+		if err == nil || err.Error() != want {
+			t.Errorf("%s: got %v, want %s", text, err, want)
+		}
+	}
+}
