@@ -7,6 +7,7 @@ import (
 	"net/http"
 	"strings"
 	"testing"
+	"unicode/utf8"
 
 	"github.com/ringfence/ringfence/pluginkit/guest"
 	"github.com/ringfence/ringfence/pluginkit/guest/guesttest"
@@ -165,14 +166,14 @@ func TestLog(t *testing.T) {
 	guest.Log(guest.LevelInfo, "plain")
 	guest.Log(guest.LevelWarn, "pairs", "n", 1, "s", "two words", "e", errors.New("bad"), "nil", nil, "empty", "", "list", []string{"a"}, "c", color{1, 2})
 	guest.Log(guest.LevelError, "odd", "key")
-	guest.Log(guest.LevelDebug, strings.Repeat("x", 20_000))
+	guest.Log(guest.LevelDebug, "x"+strings.Repeat("é", 20_000))
 	want := []string{"plain", `pairs n=1 s="two words" e=bad nil=null empty="" list=["a"] c={"R":1,"G":2}`, "odd !nokey=key"}
 	for i, line := range want {
 		if host.Logs[i] != line {
 			t.Errorf("got %s, want %s", host.Logs[i], line)
 		}
 	}
-	if n := len(host.Logs[3]); n != 16<<10 {
+	if n := len(host.Logs[3]); n != 16<<10-1 || !utf8.ValidString(host.Logs[3]) {
 		t.Errorf("a long line has %d bytes", n)
 	}
 }

@@ -3,6 +3,7 @@ package guest
 import (
 	"reflect"
 	"strconv"
+	"unicode/utf8"
 
 	"github.com/ringfence/ringfence/pluginkit/guest/internal/abi"
 	"github.com/ringfence/ringfence/pluginkit/guest/internal/shape"
@@ -34,8 +35,11 @@ func Log(level Level, message string, pairs ...any) {
 		line = appendWord(line, pairs[i])
 		line = appendWord(append(line, '='), pairs[i+1])
 	}
-	if len(line) > abi.MaxLog {
-		line = line[:abi.MaxLog]
+	if end := abi.MaxLog; len(line) > end {
+		for !utf8.RuneStart(line[end]) {
+			end--
+		}
+		line = line[:end]
 	}
 	abi.Current().Log(int32(level), string(line))
 }

@@ -35,14 +35,16 @@ func init() {
 func main() {}
 
 func run(args Args) (Result, error) {
-	code, values, err := compile(args.Program, args.Variables)
+	var input any
+	code, values, err := compile(args.Program, args.Variables, &input)
 	if err != nil {
 		return Result{}, guest.InvalidArgs(err)
 	}
-	result := Result{Outputs: []json.RawMessage{}}
-	input, restore := largeTree(args.Input)
+	var restore func()
+	input, restore = largeTree(args.Input)
 	defer restore()
-	outputs := code.Run(input, values...)
+	result := Result{Outputs: []json.RawMessage{}}
+	outputs := code.Run(nil, values...)
 	for {
 		value, more := outputs.Next()
 		if !more {
@@ -67,12 +69,23 @@ func run(args Args) (Result, error) {
 	}
 }
 
-// compile parses the program and orders the variables as gojq wants them.
-func compile(program string, variables map[string]json.RawMessage) (*gojq.Code, []any, error) {
+// inputFunction is the name of a function that returns the input. No program
+// can call it: its name has a space.
+const inputFunction = "the input"
+
+// compile parses the program and orders the variables as gojq wants them. When
+// the code runs, it reads *input.
+//
+// The input does not go through Code.Run, which would walk over the whole tree
+// to normalise its numbers, for longer than it takes to parse it. Ours are normal.
+func compile(program string, variables map[string]json.RawMessage, input *any) (*gojq.Code, []any, error) {
 	query, err := gojq.Parse(program)
 	if err != nil {
 		return nil, nil, place(program, err)
 	}
+	source := &gojq.Query{Term: &gojq.Term{Type: gojq.TermTypeFunc, Func: &gojq.Func{Name: inputFunction}}}
+	whole := &gojq.Query{Meta: query.Meta, Imports: query.Imports, Left: source, Op: gojq.OpPipe, Right: query}
+	query.Meta, query.Imports = nil, nil
 	var names []string
 	for name := range variables {
 		names = append(names, "$"+name)
@@ -82,7 +95,8 @@ func compile(program string, variables map[string]json.RawMessage) (*gojq.Code, 
 	for i, name := range names {
 		values[i] = tree(variables[name[1:]])
 	}
-	code, err := gojq.Compile(query, gojq.WithVariables(names), gojq.WithFunction("debug", 0, 1, debug))
+	code, err := gojq.Compile(whole, gojq.WithVariables(names), gojq.WithFunction("debug", 0, 1, debug),
+		gojq.WithFunction(inputFunction, 0, 0, func(any, []any) any { return *input }))
 	if err != nil {
 		return nil, nil, fmt.Errorf("the jq program does not compile: %w", err)
 	}

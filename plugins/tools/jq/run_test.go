@@ -34,6 +34,9 @@ func TestRun(t *testing.T) {
 		{"halt", `{"program":"1, halt, 2","input":null}`, `{"outputs":[1]}`},
 		{"no environment", `{"program":"$ENV, env","input":null}`, `{"outputs":[{},{}]}`},
 		{"try", `{"program":"try error(\"x\") catch .","input":null}`, `{"outputs":["x"]}`},
+		{"functions", `{"program":"def f(g): map(g); def h: f(.+1); h, path(..)","input":[1]}`, `{"outputs":[[2],[],[0]]}`},
+		{"update", `{"program":".a.b |= .+1 | del(.c)","input":{"a":{"b":1},"c":2}}`, `{"outputs":[{"a":{"b":2}}]}`},
+		{"input twice", `{"program":". as $x | .[0] = 9 | [., $x]","input":[1]}`, `{"outputs":[[[9],[1]]]}`},
 		{"spaces", "{\"program\":\".\",\"input\":\r\n [ 1 ,\t{ \"a\" : [ ] , \"b\" : { } } ] }", `{"outputs":[[1,{"a":[],"b":{}}]]}`},
 	}
 	for _, test := range tests {

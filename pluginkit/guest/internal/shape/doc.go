@@ -10,6 +10,7 @@
 //   - a nil slice is [] and a nil map is {}, since the schema says array and object;
 //   - a nil pointer field is left out, and null is not a value of an optional field.
 //
-// The package exists for size: encoding/json and fmt together add 1.4 MB to a
-// guest, and a tool that does nothing must stay under 3 MB. Neither is imported here.
+// The package exists for size: an empty guest that uses encoding/json has
+// 3.2 MB, a tool that does nothing must stay under 3, and this leaves it at 2.7. Do
+// not import fmt, os, time or context here: each costs 0.3 to 0.5 MB.
 package shape

@@ -7,8 +7,10 @@ import (
 	"unicode/utf8"
 )
 
-// maxDepth bounds nesting, since a reader's stack is part of a guest's memory.
-const maxDepth = 10000
+// maxDepth bounds nesting. A Go call in a guest is a call of the engine too, and
+// the engine's stack is small: arguments nested 9000 deep overflowed the 512 KiB
+// of a sandbox, which ends the instance. This is an error that can be read.
+const maxDepth = 1000
 
 // reader walks over JSON text in place. It never changes or keeps the text.
 type reader struct {

@@ -57,14 +57,42 @@ func FuzzAny(f *testing.F) {
 // TestDepth: nesting costs stack, which a caller must not be able to spend.
 func TestDepth(t *testing.T) {
 	deep := strings.Repeat("[", 1_000_000)
-	if _, err := Any([]byte(deep)); err == nil || !strings.Contains(err.Error(), "nested deeper than 10000") {
+	if _, err := Any([]byte(deep)); err == nil || !strings.Contains(err.Error(), "nested deeper than 1000") {
 		t.Errorf("any: %v", err)
 	}
-	if _, err := (&reader{data: []byte(deep)}).skip(); err == nil || !strings.Contains(err.Error(), "nested deeper than 10000") {
+	if _, err := (&reader{data: []byte(deep)}).skip(); err == nil || !strings.Contains(err.Error(), "nested deeper than 1000") {
 		t.Errorf("skip: %v", err)
 	}
 	wide := strings.Repeat("[[]],", 20_000)
 	if _, err := Any([]byte("[" + wide + "1]")); err != nil {
 		t.Errorf("wide: %v", err)
 	}
+}
+
+// FuzzDecode: whatever a caller sends, the decoder answers with a value that
+// can be written and read again, or with a problem; it never panics.
+func FuzzDecode(f *testing.F) {
+	f.Add(everythingJSON)
+	f.Add(`{"text":"","small":0,"count":1e2,"rate":1,"sides":[],"inner":{"name":""},"many":[],"pair":[0,0],"map":{},"data":"","when":"0001-01-01T00:00:00Z","raw":0,"any":0,"number":-1e9,"NoTag":"","duration":-1}`)
+	in, err := For(reflect.TypeFor[everything](), Input)
+	if err != nil {
+		f.Fatal(err)
+	}
+	f.Fuzz(func(t *testing.T, text string) {
+		var got, again everything
+		if in.Decode([]byte(text), reflect.ValueOf(&got).Elem()) != nil {
+			return
+		}
+		encoded, err := in.Encode(reflect.ValueOf(got))
+		if err != nil {
+			// A time may be read that RFC 3339 cannot write.
+			if strings.HasPrefix(err.Error(), "when: ") {
+				return
+			}
+			t.Fatalf("%q was read and cannot be written: %v", text, err)
+		}
+		if err := in.Decode(encoded, reflect.ValueOf(&again).Elem()); err != nil {
+			t.Fatalf("%q was written as %s: %v", text, encoded, err)
+		}
+	})
 }

@@ -40,10 +40,9 @@ type everything struct {
 	Raw      json.RawMessage   `json:"raw"`
 	Any      any               `json:"any"`
 	Number   json.Number       `json:"number"`
-	Kept     string            `json:"-,"`
 	Left     string            `json:"-"`
 	NoTag    string
-	unseen   int
+	hidden   int
 	Duration time.Duration `json:"duration"`
 	embedded
 }
@@ -51,7 +50,7 @@ type everything struct {
 const everythingJSON = `{"text":"a\n\"b\" ü 😀","flag":true,"small":-128,"count":7,"rate":0.5,"sort":"down","level":3,
 	"sides":["left"],"inner":{"name":"n","tags":["x","y"]},"maybe":{"name":"m"},"many":[{"name":"1"},{"name":"2"}],
 	"pair":[1,2],"map":{"b":2,"a":1},"data":"aGVsbG8=","when":"2026-01-02T03:04:05Z","raw":{"x": [1,2]},"any":[null,true,1.5,{"k":"v"}],
-	"number":123456789012345678901234567890,"-":"kept","NoTag":"n","duration":5,"page":4}`
+	"number":123456789012345678901234567890,"NoTag":"n","duration":5,"page":4}`
 
 func shapeOf[T any](t *testing.T, direction Direction) *Shape {
 	t.Helper()
@@ -71,7 +70,7 @@ func TestAgreesWithEncodingJSON(t *testing.T) {
 	if err := json.Unmarshal([]byte(everythingJSON), &want); err != nil {
 		t.Fatal(err)
 	}
-	if !reflect.DeepEqual(got, want) {
+	if !reflect.DeepEqual(got, want) || got.hidden != 0 {
 		t.Errorf("decoded\n%+v\nwant\n%+v", got, want)
 	}
 	encoded, err := shapeOf[everything](t, Input).Encode(reflect.ValueOf(got))
@@ -90,6 +89,23 @@ func TestAgreesWithEncodingJSON(t *testing.T) {
 	}
 }
 
+// changed is everythingJSON with another value for key, or without it.
+func changed(t *testing.T, key, value string) string {
+	t.Helper()
+	var members map[string]json.RawMessage
+	if err := json.Unmarshal([]byte(everythingJSON), &members); err != nil {
+		t.Fatal(err)
+	}
+	if members[key] = json.RawMessage(value); value == "" {
+		delete(members, key)
+	}
+	b, err := json.Marshal(members)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return string(b)
+}
+
 // TestSchemaMeansTheSame asks an independent implementation whether the schema
 // allows what the decoder takes, and refuses what it refuses.
 func TestSchemaMeansTheSame(t *testing.T) {
@@ -102,41 +118,30 @@ func TestSchemaMeansTheSame(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	change := func(key, value string) string {
-		var members map[string]json.RawMessage
-		if err := json.Unmarshal([]byte(everythingJSON), &members); err != nil {
-			t.Fatal(err)
-		}
-		if members[key] = json.RawMessage(value); value == "" {
-			delete(members, key)
-		}
-		b, _ := json.Marshal(members)
-		return string(b)
-	}
 	tests := []struct{ name, text, problem string }{
 		{"all", everythingJSON, ""},
-		{"optional left out", change("flag", ""), ""},
-		{"pointer left out", change("maybe", ""), ""},
-		{"default left out", change("sort", ""), ""},
-		{"integer as float", change("small", "3.0"), ""},
-		{"null for a pointer", change("maybe", "null"), "maybe: expected an object, got null"},
-		{"required left out", change("text", ""), `the field "text" is missing`},
-		{"unknown", change("texd", "1"), `unknown field "texd"; the fields are text, flag, `},
-		{"wrong kind", change("text", "1"), "text: expected a string, got a number"},
-		{"wrong kind deep", change("many", `[{"name":"1"},{"name":[]}]`), "many[1].name: expected a string, got an array"},
-		{"missing deep", change("inner", `{}`), `inner: the field "name" is missing`},
-		{"too large", change("small", "128"), "small: expected an integer from -128 to 127, got 128"},
-		{"fraction", change("small", "1.5"), "small: expected an integer from -128 to 127, got 1.5"},
-		{"negative", change("count", "-1"), "count: expected an integer from 0 to 18446744073709551615, got -1"},
-		{"over maximum", change("rate", "1.5"), "rate: expected at most 1, got 1.5"},
-		{"under minimum", change("page", "0"), "page: expected at least 1, got 0"},
-		{"not in enum", change("sort", `"left"`), `sort: expected one of up, down, got "left"`},
-		{"number not in enum", change("level", `4`), `level: expected one of 1, 2, 3, got "4"`},
-		{"element not in enum", change("sides", `["left","up"]`), `sides[1]: expected one of left, right, got "up"`},
-		{"short array", change("pair", "[1]"), "pair: expected 2 elements, got 1"},
-		{"long array", change("pair", "[1,2,3]"), "pair: expected 2 elements, got more"},
-		{"map value", change("map", `{"a":"b"}`), `map["a"]: expected an integer, got a string`},
-		{"boolean", change("flag", `"yes"`), "flag: expected true or false, got a string"},
+		{"optional left out", changed(t, "flag", ""), ""},
+		{"pointer left out", changed(t, "maybe", ""), ""},
+		{"default left out", changed(t, "sort", ""), ""},
+		{"integer as float", changed(t, "small", "3.0"), ""},
+		{"null for a pointer", changed(t, "maybe", "null"), "maybe: expected an object, got null"},
+		{"required left out", changed(t, "text", ""), `the field "text" is missing`},
+		{"unknown", changed(t, "texd", "1"), `unknown field "texd"; the fields are text, flag, `},
+		{"wrong kind", changed(t, "text", "1"), "text: expected a string, got a number"},
+		{"wrong kind deep", changed(t, "many", `[{"name":"1"},{"name":[]}]`), "many[1].name: expected a string, got an array"},
+		{"missing deep", changed(t, "inner", `{}`), `inner: the field "name" is missing`},
+		{"too large", changed(t, "small", "128"), "small: expected an integer from -128 to 127, got 128"},
+		{"fraction", changed(t, "small", "1.5"), "small: expected an integer from -128 to 127, got 1.5"},
+		{"negative", changed(t, "count", "-1"), "count: expected an integer from 0 to 18446744073709551615, got -1"},
+		{"over maximum", changed(t, "rate", "1.5"), "rate: expected at most 1, got 1.5"},
+		{"under minimum", changed(t, "page", "0"), "page: expected at least 1, got 0"},
+		{"not in enum", changed(t, "sort", `"left"`), `sort: expected one of up, down, got "left"`},
+		{"number not in enum", changed(t, "level", `4`), `level: expected one of 1, 2, 3, got "4"`},
+		{"element not in enum", changed(t, "sides", `["left","up"]`), `sides[1]: expected one of left, right, got "up"`},
+		{"short array", changed(t, "pair", "[1]"), "pair: expected 2 elements, got 1"},
+		{"long array", changed(t, "pair", "[1,2,3]"), "pair: expected 2 elements, got more"},
+		{"map value", changed(t, "map", `{"a":"b"}`), `map["a"]: expected an integer, got a string`},
+		{"boolean", changed(t, "flag", `"yes"`), "flag: expected true or false, got a string"},
 		{"not an object", "[]", "expected an object, got an array"},
 	}
 	for _, test := range tests {
@@ -281,5 +286,25 @@ func TestUnsupportedTypes(t *testing.T) {
 				t.Errorf("got %v\nwant %s", err, test.problem)
 			}
 		})
+	}
+}
+
+// TestGivenTwice: of two values for one name a guard might have seen the other one.
+func TestGivenTwice(t *testing.T) {
+	type args struct {
+		A int            `json:"a"`
+		M map[string]int `json:"m,omitempty"`
+	}
+	for text, want := range map[string]string{
+		`{"a":1,"a":2}`:               `the field "a" is given twice`,
+		`{"a":1,"\u0061":2}`:          `the field "a" is given twice`,
+		`{"a":1,"m":{"k":1,"k":2}}`:   `m: the key "k" is given twice`,
+		`{"a":1,"m":{"k":1},"m":{}} `: `the field "m" is given twice`,
+	} {
+		var to args
+		err := shapeOf[args](t, Input).Decode([]byte(text), reflect.ValueOf(&to).Elem())
+		if err == nil || err.Error() != want {
+			t.Errorf("%s: got %v, want %s", text, err, want)
+		}
 	}
 }
