@@ -5,12 +5,17 @@ import (
 	"sync"
 )
 
-// endThreads starts n goroutines that take an operating-system thread each and
-// let it end with them.
+// endThreads takes n operating-system threads at once, which must include all
+// idle ones, and lets them end.
 func endThreads(n int) {
-	var wg sync.WaitGroup
+	var locked, ended sync.WaitGroup
+	locked.Add(n)
 	for range n {
-		wg.Go(func() { runtime.LockOSThread() })
+		ended.Go(func() {
+			runtime.LockOSThread()
+			locked.Done()
+			locked.Wait()
+		})
 	}
-	wg.Wait()
+	ended.Wait()
 }
