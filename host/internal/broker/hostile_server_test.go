@@ -8,6 +8,7 @@ import (
 	"io"
 	"net"
 	"net/http"
+	"net/http/httptest"
 	"runtime"
 	"strings"
 	"testing"
@@ -112,7 +113,8 @@ func TestGzipBombStaysBounded(t *testing.T) {
 		w.Header().Set("Content-Encoding", "gzip")
 		_, _ = w.Write(bomb)
 	})
-	k := newKit(t, allow(srv.URL, ""))
+	// A disk of hardly more than one body: unpacking must end at the limit.
+	k := newKit(t, allow(srv.URL, ""), func(c *Config) { c.Limits.Disk = 64<<20 + 64<<10 })
 	var before, after runtime.MemStats
 	runtime.GC()
 	runtime.ReadMemStats(&before)
@@ -137,6 +139,25 @@ func TestResponsesComeDecompressed(t *testing.T) {
 		t.Errorf("got %q, headers %v", p.GetData(), r.GetHeaders())
 	}
 	want(t, k.send(context.Background(), "HEAD", srv.URL+"/"), wire.Code_CODE_OK, "")
+}
+
+// net/http ends the whole connection when a head is far over the limit, and the
+// request alone when it is a little over.
+func TestHugeHeadersOverHTTP2(t *testing.T) {
+	for headers, code := range map[int]wire.Code{66: wire.Code_CODE_LIMIT, 200: wire.Code_CODE_UNAVAILABLE} {
+		srv := httptest.NewUnstartedServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+			for i := range headers {
+				w.Header().Set(fmt.Sprint("X-", i), strings.Repeat("y", 1000))
+			}
+		}))
+		srv.EnableHTTP2 = true
+		srv.StartTLS()
+		defer srv.Close()
+		k := newKit(t, allow(srv.URL, ""), func(c *Config) {
+			c.RootCAs = srv.Client().Transport.(*http.Transport).TLSClientConfig.RootCAs
+		})
+		want(t, k.get(srv.URL+"/"), code, "")
+	}
 }
 
 func TestHeadersThatAreNotUTF8FitTheWire(t *testing.T) {
