@@ -1,11 +1,11 @@
 package wasmbin
 
 // Most entries of one kind. They are the ones that browsers hold modules to, or
-// lower: real modules have a few hundred imports and at most some hundred
-// thousand functions. They keep the memory of a parsed module below about ten
-// times its size whatever the bytes say.
+// lower: real modules have a few hundred imports, a few thousand types, and at
+// most some hundred thousand functions. A parsed entry can be thirty times as
+// large as its bytes; so a module takes its own size and at most 64 MiB more.
 const (
-	maxTypes     = 1_000_000
+	maxTypes     = 100_000
 	maxFunctions = 1_000_000
 	maxImports   = 65_536
 	maxExports   = 65_536

@@ -3,6 +3,8 @@ package wasmbin
 import (
 	"bytes"
 	"errors"
+	"runtime"
+	"slices"
 	"strings"
 	"testing"
 )
@@ -60,8 +62,8 @@ func TestMalformedModulesAreRefused(t *testing.T) {
 		{"unknown section", module(raw{99, 0}), Malformed, "section 99"},
 		{"section twice", module(vec(idType), vec(idType)), Malformed, "twice"},
 		{"sections out of order", module(vec(idFunction), vec(idType)), Malformed, "out of order"},
-		{"count far beyond the bytes", module(sec(idType, raw{0xc0, 0x84, 0x3d})), Malformed, "ends in the middle"},
-		{"count over the maximum", module(sec(idType, raw{0xff, 0xff, 0xff, 0xff, 0x0f})), Malformed, "(maximum 1000000)"},
+		{"count far beyond the bytes", module(sec(idType, raw{0xa0, 0x8d, 0x06})), Malformed, "ends in the middle"},
+		{"count over the maximum", module(sec(idType, raw{0xff, 0xff, 0xff, 0xff, 0x0f})), Malformed, "(maximum 100000)"},
 		{"bytes after the entries", module(sec(idType, raw{0, 0})), Malformed, "1 bytes too many"},
 		{"garbage-collection type", module(vec(idType, raw{0x5f, 0})), Malformed, "garbage-collection"},
 		{"value type of another proposal", module(vec(idType, raw{0x60, 1, 0x64, 0})), Malformed, "0x64"},
@@ -132,6 +134,34 @@ func TestBrokenProducersAreIgnored(t *testing.T) {
 			t.Errorf("% x: %v", content, err)
 		}
 	}
+}
+
+// A small file with as many entries as are allowed must not become a large module.
+func TestParsedSizeIsBounded(t *testing.T) {
+	var imports, exports, customs, funcs [][]byte
+	for i := range maxImports {
+		imports = append(imports, imp("", "", 3, 0x7f, 0))
+		exports = append(exports, exp(string(rune(i+1<<16)), 3, 0))
+		customs = append(customs, custom(""))
+	}
+	for range maxFunctions {
+		funcs = append(funcs, raw{0})
+	}
+	types := slices.Repeat([][]byte{fn(":")}, maxTypes)
+	codes := sec(idCode, appendLEB(nil, maxFunctions))
+	file := module(append(customs, vec(idType, types...), vec(idImport, imports...), vec(idFunction, funcs...), vec(idExport, exports...), codes)...)
+	var before, after runtime.MemStats
+	runtime.GC()
+	runtime.ReadMemStats(&before)
+	m := mustParse(t, file)
+	runtime.GC()
+	runtime.ReadMemStats(&after)
+	if grown := int64(after.HeapAlloc) - int64(before.HeapAlloc); grown > 64<<20 {
+		t.Errorf("%d bytes became %d", len(file), grown)
+	} else {
+		t.Logf("%d bytes became %d", len(file), grown)
+	}
+	runtime.KeepAlive(m)
 }
 
 func TestEveryPrefixOfAModuleIsRefusedOrWhole(t *testing.T) {

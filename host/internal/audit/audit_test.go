@@ -124,6 +124,7 @@ func TestRedactURL(t *testing.T) {
 		"//u:p@h/x":                          "//h/x",
 		"not a url \n?x=1?y=2":               "not a url \n?x=*",
 		"":                                   "",
+		"https://h/p?token;x=1&a[b]=2":       "https://h/p?=*&a[b]=*",
 		"https://h/p?a=1#https://x/?token=2": "https://h/p?a=*",
 	} {
 		if got := RedactURL(raw); got != want {

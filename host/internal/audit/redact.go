@@ -24,10 +24,20 @@ func RedactURL(raw string) string {
 	params := strings.Split(query, "&")
 	for i, p := range params {
 		name, _, hasValue := strings.Cut(p, "=")
-		if !hasValue { // all of it may be the value
+		if !hasValue || !isName(name) { // all of it may be the value
 			name = ""
 		}
 		params[i] = name + "=*"
 	}
 	return base + "?" + strings.Join(params, "&")
+}
+
+// isName reports whether text looks like the name of a parameter and not like a
+// value that stands where a name should: "?token;x=1", "?a?b=1".
+func isName(s string) bool {
+	const longest = 64
+	other := func(r rune) bool {
+		return !(r >= 'a' && r <= 'z' || r >= 'A' && r <= 'Z' || r >= '0' && r <= '9' || strings.ContainsRune("_.-~[]%", r))
+	}
+	return len(s) <= longest && strings.IndexFunc(s, other) < 0
 }

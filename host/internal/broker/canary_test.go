@@ -131,3 +131,39 @@ func TestServersThatHangUpLeaveNothingBehind(t *testing.T) {
 	}
 	k.wantNoLeftovers()
 }
+
+// A secret that is rotated between being read for the search and being read for
+// the request would be echoed unseen.
+func TestRotatedSecretIsNotEchoed(t *testing.T) {
+	srv := serve(t, func(w http.ResponseWriter, r *http.Request) { _, _ = io.WriteString(w, r.Header.Get("Authorization")) })
+	path := filepath.Join(t.TempDir(), "token")
+	rotate := func(i int) {
+		if err := errors.Join(os.WriteFile(path+".new", fmt.Appendf(nil, "token-number-%d", i), 0o600), os.Rename(path+".new", path)); err != nil {
+			t.Error(err)
+		}
+	}
+	rotate(0)
+	k := newKit(t, "")
+	k.b.cfg.HTTP = fileSecretPlugin(t, srv.URL, path)
+	stop, stopped := make(chan struct{}), make(chan struct{})
+	go func() {
+		defer close(stopped)
+		for i := 1; ; i++ {
+			select {
+			case <-stop:
+				return
+			default:
+				rotate(i)
+			}
+		}
+	}()
+	for range 500 {
+		if r := k.get(srv.URL + "/"); r.GetCode() != wire.Code_CODE_DENIED && r.GetCode() != wire.Code_CODE_UNAVAILABLE {
+			t.Errorf("got %v %q", r.GetCode(), k.read(r.GetHandle(), 0, 100).GetData())
+			break
+		}
+	}
+	close(stop)
+	<-stopped
+	want(t, k.get(srv.URL+"/"), wire.Code_CODE_DENIED, "contains the credential")
+}

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"log"
 	"net/http"
 	"net/http/httptest"
 	"strings"
@@ -228,8 +229,9 @@ func TestAnAnswerThatCannotBeRecordedIsWithheld(t *testing.T) {
 }
 
 func TestTLSNeedsATrustedCertificate(t *testing.T) {
-	srv := httptest.NewTLSServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) { _, _ = io.WriteString(w, r.Proto) }))
-	srv.Config.ErrorLog = nil
+	srv := httptest.NewUnstartedServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) { _, _ = io.WriteString(w, r.Proto) }))
+	srv.Config.ErrorLog = log.New(io.Discard, "", 0)
+	srv.StartTLS()
 	defer srv.Close()
 	k := newKit(t, allow(srv.URL, credentialBlock))
 	want(t, k.get(srv.URL+"/"), wire.Code_CODE_UNAVAILABLE, "no certificate that this host trusts")

@@ -7,6 +7,7 @@ import (
 	"net"
 	"net/netip"
 	"strconv"
+	"strings"
 	"syscall"
 	"time"
 )
@@ -81,7 +82,11 @@ func (d *dialer) lookup(ctx context.Context, host string) ([]netip.Addr, error) 
 	if a, err := netip.ParseAddr(host); err == nil {
 		return []netip.Addr{a}, nil
 	}
-	addrs, err := d.resolver.LookupNetIP(ctx, "ip", host)
+	name := host
+	if strings.Contains(host, ".") && !strings.HasSuffix(host, ".") {
+		name += "." // or a search domain of the host could answer for it
+	}
+	addrs, err := d.resolver.LookupNetIP(ctx, "ip", name)
 	if err != nil {
 		return nil, err
 	}
@@ -116,16 +121,19 @@ func (d *dialer) first(ctx context.Context, addrs []netip.Addr, port uint16, che
 // connect opens a connection and checks, with the socket made and nothing sent
 // yet, that the kernel is asked for the address that was decided on.
 func connect(ctx context.Context, to netip.AddrPort, check func(netip.Addr) error) (net.Conn, error) {
-	d := net.Dialer{
-		ControlContext: func(_ context.Context, network, address string, _ syscall.RawConn) error {
-			now, err := netip.ParseAddrPort(address)
-			if err != nil || now.Port() != to.Port() || now.Addr().Unmap() != to.Addr() || (network != "tcp4" && network != "tcp6") {
-				return &addressError{host: address, why: "is not the address that was decided on"}
-			}
-			return check(now.Addr().Unmap())
-		},
-	}
+	d := net.Dialer{ControlContext: control(to, check)}
 	return d.DialContext(ctx, "tcp", to.String())
+}
+
+// control is the last look at an address.
+func control(to netip.AddrPort, check func(netip.Addr) error) func(context.Context, string, string, syscall.RawConn) error {
+	return func(_ context.Context, network, address string, _ syscall.RawConn) error {
+		now, err := netip.ParseAddrPort(address)
+		if err != nil || now.Port() != to.Port() || now.Addr().Unmap() != to.Addr() || (network != "tcp4" && network != "tcp6") {
+			return &addressError{host: network + " " + address, why: "is not what was decided on"}
+		}
+		return check(now.Addr().Unmap())
+	}
 }
 
 func splitAddress(address string) (host string, port uint16, err error) {

@@ -18,9 +18,11 @@ import (
 type answers struct {
 	lists [][]string
 	asked int
+	name  string // the last one
 }
 
-func (a *answers) LookupNetIP(context.Context, string, string) ([]netip.Addr, error) {
+func (a *answers) LookupNetIP(_ context.Context, _, name string) ([]netip.Addr, error) {
+	a.name = name
 	list := a.lists[min(a.asked, len(a.lists)-1)]
 	a.asked++
 	var out []netip.Addr
@@ -81,6 +83,17 @@ func TestPublicAddressesAreTriedInOrder(t *testing.T) {
 	}
 }
 
+// A search domain of the host's network must not answer for a public name.
+func TestNamesAreResolvedAsAbsolute(t *testing.T) {
+	d, _, r := testDialer([]string{"93.184.216.34"})
+	for asked, resolved := range map[string]string{"api.example.com": "api.example.com.", "api.example.com.": "api.example.com.", "intranet": "intranet"} {
+		_, _ = d.dialPublic(context.Background(), "tcp", asked+":443")
+		if r.name != resolved {
+			t.Errorf("%s was resolved as %s", asked, r.name)
+		}
+	}
+}
+
 // DNS rebinding: the first answer is public and passes the check, the second is
 // private and would be connected to.
 func TestRebindingIsNotAskedTwice(t *testing.T) {
@@ -107,6 +120,18 @@ func TestConnectChecksTheSocketsAddress(t *testing.T) {
 		t.Fatal(err)
 	}
 	_ = c.Close()
+	last := control(netip.MustParseAddrPort("93.184.216.34:443"), checkPublic)
+	for _, c := range []struct {
+		network, address string
+		ok               bool
+	}{
+		{"tcp4", "93.184.216.34:443", true}, {"tcp6", "[::ffff:93.184.216.34]:443", true}, {"tcp4", "93.184.216.35:443", false},
+		{"tcp4", "93.184.216.34:80", false}, {"udp4", "93.184.216.34:443", false}, {"unix", "/run/docker.sock", false},
+	} {
+		if err := last(context.Background(), c.network, c.address, nil); (err == nil) != c.ok {
+			t.Errorf("%s %s: %v", c.network, c.address, err)
+		}
+	}
 }
 
 func TestLiteralRulesReachTheirAddressAndNoOther(t *testing.T) {

@@ -62,16 +62,22 @@ func (x *exchange) execute() *refusal {
 		return r
 	}
 	x.body = newSpool(x.s.b.quota, x.s.b.cfg.RunDir)
-	if err := x.fill(body); err != nil {
+	if err := x.fill(body, resp.ContentLength); err != nil {
 		return x.failure(err)
 	}
 	x.reply = guestHeader(resp.Header)
 	return nil
 }
 
-// fill copies the body into the spool, up to its limit.
-func (x *exchange) fill(body io.Reader) error {
-	n, err := io.Copy(x.body, io.LimitReader(body, x.s.b.limits.ResponseBody+1))
+// fill copies the body into the spool, up to its limit. The announced length, if
+// there is one, only keeps the buffer of a small body small.
+func (x *exchange) fill(body io.Reader, announced int64) error {
+	const most = 32 << 10
+	size := announced + 1
+	if announced < 0 || announced > most {
+		size = most
+	}
+	n, err := io.CopyBuffer(x.body, io.LimitReader(body, x.s.b.limits.ResponseBody+1), make([]byte, size))
 	if err == nil && n > x.s.b.limits.ResponseBody {
 		return errTooLarge
 	}

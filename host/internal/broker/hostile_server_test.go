@@ -8,6 +8,7 @@ import (
 	"io"
 	"net"
 	"net/http"
+	"net/http/httptest"
 	"runtime"
 	"strings"
 	"testing"
@@ -107,18 +108,19 @@ func packed(b []byte) []byte {
 }
 
 func TestGzipBombStaysBounded(t *testing.T) {
-	bomb := packed(make([]byte, 256<<20))
+	bomb := packed(make([]byte, 64<<20))
 	srv := serve(t, func(w http.ResponseWriter, _ *http.Request) {
 		w.Header().Set("Content-Encoding", "gzip")
 		_, _ = w.Write(bomb)
 	})
-	k := newKit(t, allow(srv.URL, ""))
+	// A disk of hardly more than one body: unpacking must end at the limit.
+	k := newKit(t, allow(srv.URL, ""), func(c *Config) { c.Limits = Limits{ResponseBody: 8 << 20, Disk: 8<<20 + 64<<10} })
 	var before, after runtime.MemStats
 	runtime.GC()
 	runtime.ReadMemStats(&before)
-	want(t, k.get(srv.URL+"/"), wire.Code_CODE_LIMIT, "over 67108864 bytes (maximum 67108864)")
+	want(t, k.get(srv.URL+"/"), wire.Code_CODE_LIMIT, "over 8388608 bytes (maximum 8388608)")
 	runtime.ReadMemStats(&after)
-	if grown := int64(after.HeapAlloc) - int64(before.HeapAlloc); grown > 16<<20 {
+	if grown := int64(after.HeapAlloc) - int64(before.HeapAlloc); grown > 4<<20 {
 		t.Errorf("a bomb of %d bytes took %d bytes of memory", len(bomb), grown)
 	}
 }
@@ -137,6 +139,25 @@ func TestResponsesComeDecompressed(t *testing.T) {
 		t.Errorf("got %q, headers %v", p.GetData(), r.GetHeaders())
 	}
 	want(t, k.send(context.Background(), "HEAD", srv.URL+"/"), wire.Code_CODE_OK, "")
+}
+
+// net/http ends the whole connection when a head is far over the limit, and the
+// request alone when it is a little over.
+func TestHugeHeadersOverHTTP2(t *testing.T) {
+	for headers, code := range map[int]wire.Code{66: wire.Code_CODE_LIMIT, 200: wire.Code_CODE_UNAVAILABLE} {
+		srv := httptest.NewUnstartedServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+			for i := range headers {
+				w.Header().Set(fmt.Sprint("X-", i), strings.Repeat("y", 1000))
+			}
+		}))
+		srv.EnableHTTP2 = true
+		srv.StartTLS()
+		defer srv.Close()
+		k := newKit(t, allow(srv.URL, ""), func(c *Config) {
+			c.RootCAs = srv.Client().Transport.(*http.Transport).TLSClientConfig.RootCAs
+		})
+		want(t, k.get(srv.URL+"/"), code, "")
+	}
 }
 
 func TestHeadersThatAreNotUTF8FitTheWire(t *testing.T) {

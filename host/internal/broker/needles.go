@@ -40,17 +40,15 @@ type needles struct {
 	keep  int // bytes of one block that a match in the next may begin with
 }
 
-func newNeedles(name string, secrets ...string) *needles {
+func newNeedles(name, secret string) *needles {
 	n := &needles{name: name}
-	for _, s := range secrets {
-		forms := formsOf(s)
-		n.asIs = append(n.asIs, forms...)
-		n.asIs = append(n.asIs, []byte(url.QueryEscape(s))) // a space is a plus there
-		for _, f := range forms {
-			// What looks like an escape in the secret itself may have been
-			// escaped on the way, or not.
-			n.plain = append(n.plain, withoutSpace(f), plainForm(f))
-		}
+	forms := formsOf(secret)
+	n.asIs = append(n.asIs, forms...)
+	n.asIs = append(n.asIs, []byte(url.QueryEscape(secret))) // a space is a plus there
+	for _, f := range forms {
+		// What looks like an escape in the secret itself may have been escaped on
+		// the way, or not.
+		n.plain = append(n.plain, withoutSpace(f), plainForm(f))
 	}
 	n.asIs, n.plain = distinct(n.asIs), distinct(n.plain)
 	for _, f := range slices.Concat(n.asIs, n.plain) {
