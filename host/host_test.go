@@ -24,7 +24,7 @@ func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
 
 // open makes a host for the text of a policy, in which STATE and TOOLS stand for
 // folders.
-func open(t *testing.T, text string, opts host.Options) *host.Host {
+func open(t testing.TB, text string, opts host.Options) *host.Host {
 	t.Helper()
 	text = strings.NewReplacer("STATE", built.State(t), "TOOLS", filepath.Join(built.Bin(t), "tools")).Replace(text)
 	policy, err := policies.Parse(filepath.Join(t.TempDir(), "test.hcl"), []byte(text), policies.Options{})
@@ -300,6 +300,31 @@ func descriptors(t *testing.T) int {
 		t.Fatal(err)
 	}
 	return len(entries)
+}
+
+func TestACompilationThatTakesTooLongIsStopped(t *testing.T) {
+	// No other test compiles for this limit, so the cache has nothing.
+	h := open(t, strings.ReplaceAll(rogue, "64MiB", "68MiB"), host.Options{CompileTimeout: 300 * time.Millisecond})
+	_, err := h.Call(t.Context(), "rogue.look", nil)
+	if !errors.Is(err, host.ErrModule) || !strings.Contains(err.Error(), "took more than 300ms") {
+		t.Fatalf("got %v", err)
+	}
+}
+
+func TestProgressTellsOfCompilations(t *testing.T) {
+	var mu sync.Mutex
+	var steps []host.Progress
+	h := open(t, strings.ReplaceAll(rogue, "64MiB", "72MiB"), host.Options{CompileTimeout: time.Millisecond, Progress: func(p host.Progress) {
+		mu.Lock()
+		defer mu.Unlock()
+		steps = append(steps, p)
+	}})
+	if err := h.Prepare(t.Context(), "rogue"); !errors.Is(err, host.ErrModule) {
+		t.Fatalf("got %v", err)
+	}
+	if n := len(steps); n < 2 || steps[0].Phase == "" || steps[0].Bytes == 0 || !steps[n-1].Done || steps[n-1].Err == nil {
+		t.Fatalf("got %+v", steps)
+	}
 }
 
 func TestAClosedHostRefusesCalls(t *testing.T) {

@@ -4,7 +4,9 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"time"
 
+	"google.golang.org/grpc/codes"
 	"google.golang.org/grpc/status"
 
 	"github.com/ringfence/ringfence/host/internal/printable"
@@ -30,6 +32,7 @@ func (s *Sandbox) explain(ctx context.Context, err error) error {
 	if errors.As(err, &failure) || errors.Is(err, transport.ErrProtocol) || errors.Is(err, ErrCompile) {
 		return err
 	}
+	awaitDeadline(ctx, err)
 	if cause := context.Cause(ctx); cause != nil {
 		return cause
 	}
@@ -40,4 +43,14 @@ func (s *Sandbox) explain(ctx context.Context, err error) error {
 		return fmt.Errorf("%w: %s: %s", transport.ErrLost, st.Code(), printable.Line(st.Message(), 256))
 	}
 	return err
+}
+
+// awaitDeadline waits for our own deadline when the peer says that it has passed:
+// gRPC tells the peer of it, whose clock may be a moment ahead of our timer. A
+// peer that says so at any other time is not believed.
+func awaitDeadline(ctx context.Context, err error) {
+	deadline, ok := ctx.Deadline()
+	if ok && status.Code(err) == codes.DeadlineExceeded && time.Until(deadline) < deathNotice {
+		<-ctx.Done()
+	}
 }
