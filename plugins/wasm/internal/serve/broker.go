@@ -11,9 +11,10 @@ import (
 // broker carries a running guest's requests to the host and waits for the
 // answers. It implements guest.Capabilities.
 type broker struct {
-	stream wire.Sandbox_CallServer
-	lastID uint64
-	broken bool // the host answered something else; nothing more is asked
+	stream  wire.Sandbox_CallServer
+	replies <-chan *wire.CapabilityReply
+	lastID  uint64
+	broken  bool // the host answered something else; nothing more is asked
 }
 
 var _ guest.Capabilities = (*broker)(nil)
@@ -31,12 +32,13 @@ func (b *broker) ask(ctx context.Context, request *wire.CapabilityRequest) (*wir
 	if err := b.stream.Send(&wire.SandboxFrame{Kind: &wire.SandboxFrame_Request{Request: request}}); err != nil {
 		return nil, b.lost(ctx)
 	}
-	frame, err := b.stream.Recv()
-	if err != nil {
-		return nil, b.lost(ctx)
+	var reply *wire.CapabilityReply
+	select {
+	case reply = <-b.replies:
+	case <-ctx.Done():
+		return nil, b.lost(ctx) // its answer must not be taken for a later one's
 	}
-	reply := frame.GetReply()
-	if reply == nil || reply.Id != request.Id {
+	if reply.Id != request.Id {
 		b.broken = true
 		return nil, &guest.Refusal{Code: guest.Internal, Message: fmt.Sprintf("the host did not answer request %d", request.Id)}
 	}

@@ -37,15 +37,19 @@ func (s *Server) Call(stream wire.Sandbox_CallServer) error {
 	}
 	ctx, cancel := withTimeout(stream.Context(), start.TimeoutMs)
 	defer cancel()
-	broker := &broker{stream: stream}
+	ctx, end := context.WithCancelCause(ctx)
+	defer end(nil)
+	replies := &inbox{replies: make(chan *wire.CapabilityReply, 1)}
+	broker := &broker{stream: stream, replies: replies.replies}
 	call, failed := plugin.Begin(ctx, broker, start.Tool, start.ArgumentsBytes)
 	if failed != nil {
 		return sendFailure(stream, failed)
 	}
 	defer plugin.End(call)
-	if err := receiveArguments(stream, call); err != nil {
+	if ended, err := receiveArguments(stream, call); ended || err != nil {
 		return err
 	}
+	go replies.read(stream, end)
 	code, length, failed := call.Run(ctx)
 	if failed != nil {
 		if failed.Kind == wire.FailureKind_FAILURE_STACK {
@@ -91,21 +95,25 @@ func receiveStart(stream wire.Sandbox_CallServer) (*wire.CallStart, error) {
 	return start, nil
 }
 
-func receiveArguments(stream wire.Sandbox_CallServer, call *guest.Call) error {
+// receiveArguments reports whether the call has ended before it began.
+func receiveArguments(stream wire.Sandbox_CallServer, call *guest.Call) (ended bool, _ error) {
 	for call.Missing() > 0 {
 		frame, err := stream.Recv()
 		if err != nil {
-			return err
+			return false, err
+		}
+		if frame.GetCancel() != nil {
+			return true, sendFailure(stream, &guest.Failure{Kind: wire.FailureKind_FAILURE_CANCELED, Message: errCanceled.Error()})
 		}
 		piece := frame.GetArguments()
 		if len(piece) == 0 || len(piece) > pluginkit.MaxPiece || uint64(len(piece)) > call.Missing() {
-			return status.Errorf(codes.InvalidArgument, "a piece of %d bytes where %d bytes of arguments are missing", len(piece), call.Missing())
+			return false, status.Errorf(codes.InvalidArgument, "a piece of %d bytes where %d bytes of arguments are missing", len(piece), call.Missing())
 		}
 		if failed := call.Argument(piece); failed != nil {
-			return sendFailure(stream, failed)
+			return true, sendFailure(stream, failed)
 		}
 	}
-	return nil
+	return false, nil
 }
 
 // withTimeout bounds the call's own waiting; 0 is no bound but the stream's.

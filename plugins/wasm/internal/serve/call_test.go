@@ -5,6 +5,7 @@ import (
 	"context"
 	"encoding/json"
 	"fmt"
+	"io"
 	"strings"
 	"sync"
 	"testing"
@@ -203,6 +204,39 @@ func TestTimeoutEndsSleep(t *testing.T) {
 		if f := frame.GetFailure(); f != nil {
 			ends(t, "sleep", f, wire.FailureKind_FAILURE_CANCELED, "cancelled")
 			return
+		}
+	}
+}
+
+// A cancelled call still ends with its last frame, by which the host knows that
+// the process can be used again.
+func TestCancelEndsCallWithLastFrame(t *testing.T) {
+	box, number := loadKitchen(t, wire.Lifetime_LIFETIME_CALL)
+	cancel := &wire.HostFrame{Kind: &wire.HostFrame_Cancel{Cancel: &wire.Cancel{}}}
+	for name, frames := range map[string][]*wire.HostFrame{
+		"while it sleeps":        {{Kind: &wire.HostFrame_Start{Start: &wire.CallStart{Tool: number("sleep")}}}, cancel},
+		"amid its arguments":     {{Kind: &wire.HostFrame_Start{Start: &wire.CallStart{ArgumentsBytes: 100}}}, cancel},
+		"answer without request": {{Kind: &wire.HostFrame_Start{Start: &wire.CallStart{Tool: number("sleep")}}}, {Kind: &wire.HostFrame_Reply{Reply: &wire.CapabilityReply{}}}, {Kind: &wire.HostFrame_Reply{Reply: &wire.CapabilityReply{}}}},
+	} {
+		stream, err := box.Call(t.Context())
+		if err != nil {
+			t.Fatal(err)
+		}
+		for _, frame := range frames {
+			if err := stream.Send(frame); err != nil {
+				t.Fatalf("%s: %v", name, err)
+			}
+		}
+		frame, err := stream.Recv()
+		if err != nil {
+			t.Fatalf("%s: %v", name, err)
+		}
+		ends(t, name, frame.GetFailure(), wire.FailureKind_FAILURE_CANCELED, "cancelled")
+		if _, err := stream.Recv(); err != io.EOF {
+			t.Fatalf("%s: %v after the last frame, want the end of the stream", name, err)
+		}
+		if a, f, err := box.call(t.Context(), number("echo"), []byte("1"), noReply); f != nil || err != nil || string(a.bytes) != "1" {
+			t.Fatalf("%s: the next call: %q %v %v", name, a.bytes, f, err)
 		}
 	}
 }
