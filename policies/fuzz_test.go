@@ -49,7 +49,9 @@ func FuzzParse(f *testing.F) {
 		if strings.Contains(shown.String(), canary) {
 			t.Fatalf("a message shows the secret:\n%s", shown.String())
 		}
-		if strings.ContainsFunc(shown.String(), func(r rune) bool { return r != '\n' && r != '\t' && r != '\r' && forbiddenRune(r, utf8.RuneLen(r)) != "" }) {
+		if strings.ContainsFunc(shown.String(), func(r rune) bool {
+			return r != '\n' && r != '\t' && r != '\r' && forbiddenRune(r, utf8.RuneLen(r)) != ""
+		}) {
 			t.Fatalf("a message steers the terminal: %q", shown.String())
 		}
 	})

@@ -174,16 +174,10 @@ func asciiHost(s string) (string, error) {
 	if err != nil {
 		return "", notValid
 	}
-	if !isASCII(s) {
-		if unicode != s { // normalised on the way, or both forms in one name
-			return "", notValid
-		}
-		return ascii, nil
-	}
-	if again, err := idnaProfile.ToASCII(unicode); err != nil || again != s || ascii != s {
+	if s != unicode && s != ascii { // normalised on the way, or both forms in one name
 		return "", notValid
 	}
-	return s, nil
+	return ascii, nil
 }
 
 func isASCII(s string) bool {
