@@ -21,33 +21,36 @@ import (
 	"github.com/ringfence/ringfence/pluginkit/wire"
 )
 
+// echoEverywhere is a server that repeats the credential in the part of its answer
+// that the path names.
+func echoEverywhere(w http.ResponseWriter, r *http.Request) {
+	sent := r.Header.Get("Authorization") + r.Header.Get("X-Key") + r.URL.Query().Get("key")
+	switch r.URL.Path {
+	case "/body":
+		_, _ = io.WriteString(w, sent)
+	case "/redirect":
+		http.Redirect(w, r, r.URL.String()+"&"+url.QueryEscape(sent), http.StatusFound)
+	case "/encoding":
+		w.Header().Set("Content-Encoding", sent)
+	case "/status":
+		c, _, _ := w.(http.Hijacker).Hijack()
+		_, _ = io.WriteString(c, "HTTP/1.1 "+sent+"\r\n\r\n")
+		_ = c.Close()
+	case "/header":
+		c, _, _ := w.(http.Hijacker).Hijack()
+		_, _ = io.WriteString(c, "HTTP/1.1 200 OK\r\n"+sent+"\r\n\r\n")
+		_ = c.Close()
+	case "/length":
+		c, _, _ := w.(http.Hijacker).Hijack()
+		_, _ = io.WriteString(c, "HTTP/1.1 200 OK\r\nContent-Length: "+sent+"\r\nTransfer-Encoding: "+sent+"\r\n\r\n")
+		_ = c.Close()
+	}
+}
+
 // TestTheSecretIsInNoOutput runs every way for a request to end, with the secret
 // in each place that a credential can go to, and searches all that comes out.
 func TestTheSecretIsInNoOutput(t *testing.T) {
-	echo := func(w http.ResponseWriter, r *http.Request) {
-		sent := r.Header.Get("Authorization") + r.Header.Get("X-Key") + r.URL.Query().Get("key")
-		switch r.URL.Path {
-		case "/body":
-			_, _ = io.WriteString(w, sent)
-		case "/redirect":
-			http.Redirect(w, r, r.URL.String()+"&"+url.QueryEscape(sent), http.StatusFound)
-		case "/encoding":
-			w.Header().Set("Content-Encoding", sent)
-		case "/status":
-			c, _, _ := w.(http.Hijacker).Hijack()
-			_, _ = io.WriteString(c, "HTTP/1.1 "+sent+"\r\n\r\n")
-			_ = c.Close()
-		case "/header":
-			c, _, _ := w.(http.Hijacker).Hijack()
-			_, _ = io.WriteString(c, "HTTP/1.1 200 OK\r\n"+sent+"\r\n\r\n")
-			_ = c.Close()
-		case "/length":
-			c, _, _ := w.(http.Hijacker).Hijack()
-			_, _ = io.WriteString(c, "HTTP/1.1 200 OK\r\nContent-Length: "+sent+"\r\nTransfer-Encoding: "+sent+"\r\n\r\n")
-			_ = c.Close()
-		}
-	}
-	srv := serve(t, echo)
+	srv := serve(t, echoEverywhere)
 	for _, credential := range []string{
 		credentialBlock, `credential "token" { header = "X-Key" }`, `credential "token" { query = "key" }`, `credential "token" { basic = "me" }`,
 	} {
