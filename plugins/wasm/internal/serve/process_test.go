@@ -29,6 +29,10 @@ type process struct {
 	exited  chan struct{}
 }
 
+// shippedBinary names the sandbox binary to test; without it this test binary
+// serves as one.
+const shippedBinary = "RINGFENCE_PLUGIN_WASM"
+
 func startProcess(t testing.TB, content []byte) *process {
 	t.Helper()
 	file := os.NewFile(uintptr(wasmtest.Sealed(t, content)), "module")
@@ -38,7 +42,11 @@ func startProcess(t testing.TB, content []byte) *process {
 		t.Fatal(err)
 	}
 	defer null.Close()
-	p := &process{command: exec.Command(os.Args[0]), exited: make(chan struct{})}
+	binary := os.Args[0]
+	if shipped := os.Getenv(shippedBinary); shipped != "" {
+		binary = shipped
+	}
+	p := &process{command: exec.Command(binary), exited: make(chan struct{})}
 	p.command.Env = []string{asProcess + "=1", "TMPDIR=" + t.TempDir(), "GOMAXPROCS=2",
 		pluginkit.Handshake.MagicCookieKey + "=" + pluginkit.Handshake.MagicCookieValue}
 	p.command.ExtraFiles = []*os.File{null, file} // descriptors 3 and 4
@@ -231,4 +239,117 @@ func TestCompileWithinItsMemory(t *testing.T) {
 	if status.Code(err) != codes.Unavailable {
 		t.Fatalf("%v, want the process to be gone", err)
 	}
+}
+
+// Host calls leave nothing behind: 110 bytes each would be a gigabyte here.
+func TestHostCallsLeaveNothing(t *testing.T) {
+	artifact, f := compile(t, module(t, "ten-million-host-calls"))
+	if f != nil {
+		t.Fatal(f)
+	}
+	p := startProcess(t, artifact)
+	p.load(t, artifact, hostile.MemoryLimit, wire.Lifetime_LIFETIME_CALL)
+	before := p.status(t, "VmData")
+	if _, f, err := p.call(t.Context(), 0, []byte("1"), noReply); f != nil || err != nil {
+		t.Fatal(f, err)
+	}
+	if grown := p.status(t, "VmData") - before; grown > 32<<10 {
+		t.Errorf("ten million host calls grew the process by %d KiB", grown)
+	}
+}
+
+// A session's instance ends when nobody calls it.
+func TestIdleSessionEnds(t *testing.T) {
+	artifact := kitchen(t)
+	p := startProcess(t, artifact)
+	r, err := p.Load(t.Context(), &wire.LoadRequest{Engine: "wasmer", ArtifactBytes: uint64(len(artifact)),
+		GuestMemoryBytes: kitchenMemory, Lifetime: wire.Lifetime_LIFETIME_SESSION, SessionIdleMs: 1})
+	if err != nil || r.Failure != nil {
+		t.Fatal(err, r.GetFailure())
+	}
+	count := tool(t, r.Manifest, "count")
+	if a, f, err := p.call(t.Context(), count, []byte("1"), noReply); f != nil || err != nil || string(a.bytes) != "1" {
+		t.Fatalf("%q %v %v", a.bytes, f, err)
+	}
+	for begin := time.Now(); time.Since(begin) < 10*time.Second; {
+		a, f, err := p.call(t.Context(), count, []byte("1"), noReply)
+		if f != nil || err != nil {
+			t.Fatal(f, err)
+		}
+		if string(a.bytes) == "1" {
+			return
+		}
+		time.Sleep(5 * time.Millisecond) // longer than the session may idle
+	}
+	t.Error("the instance lives on")
+}
+
+// A guest that loops while nobody waits for it ends its process itself.
+func TestLoopBetweenCalls(t *testing.T) {
+	if testing.Short() {
+		t.Skip("takes ten seconds")
+	}
+	text := strings.Replace(moduleText("echo"), `(func (export "ringfence_free") (param $pointer i32) )`,
+		`(func (export "ringfence_free") (param $pointer i32) (loop $l br $l))`, 1)
+	artifact, f := compile(t, wasmtest.WAT(t, text))
+	if f != nil {
+		t.Fatal(f)
+	}
+	p := startProcess(t, artifact)
+	p.load(t, artifact, hostile.MemoryLimit, wire.Lifetime_LIFETIME_SESSION)
+	if _, f, err := p.call(t.Context(), 0, []byte("1"), noReply); f != nil || err != nil {
+		t.Fatal(f, err)
+	}
+	select {
+	case <-p.exited:
+		if code := p.command.ProcessState.ExitCode(); code != exitStuck {
+			t.Errorf("exit status %d, want %d: %s", code, exitStuck, p.stderr.String())
+		}
+	case <-time.After(3 * aheadTimeInTests):
+		t.Error("the process loops on")
+	}
+}
+
+const aheadTimeInTests = 10 * time.Second
+
+// BenchmarkCall measures what a caller waits for over gRPC.
+func BenchmarkCall(b *testing.B) {
+	artifact := kitchen(b)
+	for name, lifetime := range map[string]wire.Lifetime{"call": wire.Lifetime_LIFETIME_CALL, "session": wire.Lifetime_LIFETIME_SESSION} {
+		b.Run(name, func(b *testing.B) {
+			p := startProcess(b, artifact)
+			p.load(b, artifact, kitchenMemory, lifetime)
+			for b.Loop() {
+				_, f, err := p.call(b.Context(), 0, []byte(`{"a":1}`), noReply)
+				if status.Code(err) == codes.ResourceExhausted {
+					b.StopTimer()
+					p = startProcess(b, artifact)
+					p.load(b, artifact, kitchenMemory, lifetime)
+					b.StartTimer()
+				} else if f != nil || err != nil {
+					b.Fatal(f, err)
+				}
+			}
+		})
+	}
+	b.Run("start", func(b *testing.B) {
+		for b.Loop() {
+			p := startProcess(b, artifact)
+			p.load(b, artifact, kitchenMemory, wire.Lifetime_LIFETIME_CALL)
+			p.command.Process.Kill()
+			<-p.exited
+		}
+	})
+	b.Run("load", func(b *testing.B) {
+		for b.Loop() {
+			b.StopTimer()
+			p := startProcess(b, artifact)
+			b.StartTimer()
+			p.load(b, artifact, kitchenMemory, wire.Lifetime_LIFETIME_CALL)
+			b.StopTimer()
+			p.command.Process.Kill()
+			<-p.exited
+			b.StartTimer()
+		}
+	})
 }

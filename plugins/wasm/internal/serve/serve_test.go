@@ -123,8 +123,7 @@ func (b *sandbox) call(ctx context.Context, tool uint32, args []byte, reply func
 		return a, nil, err
 	}
 	start := &wire.CallStart{Tool: tool, ArgumentsBytes: uint64(len(args))}
-	// A stream that the sandbox has ended takes no frames; Recv says why.
-	if err := stream.Send(&wire.HostFrame{Kind: &wire.HostFrame_Start{Start: start}}); err != nil && err != io.EOF {
+	if err := stream.Send(&wire.HostFrame{Kind: &wire.HostFrame_Start{Start: start}}); err != nil && err != io.EOF { // EOF: Recv says why
 		return a, nil, err
 	}
 	if err := pieces(uint64(len(args)), func(offset, n uint64) error {

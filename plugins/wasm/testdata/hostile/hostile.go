@@ -26,8 +26,10 @@ type Module struct {
 	Compile, Load, Call wire.FailureKind
 	// Message is a part of the failure's message.
 	Message string
-	// Loads and Calls are false where the guest loops there for ever.
+	// LoadLoops and CallLoops say where the guest loops for ever.
 	LoadLoops, CallLoops bool
+	// Slow says that a call takes a second or more.
+	Slow bool
 }
 
 // parts are the bodies of a module's functions; the empty ones behave.

@@ -157,7 +157,7 @@ func askers() []Module {
 		},
 		{Name: "http-not-json", WAT: parts{imports: importHTTP, call: "i32.const 20 i32.const 30 i32.const 0 i32.const 0 call $http " + invalid + echo}.wat()},
 		{
-			Name: "ten-million-host-calls",
+			Name: "ten-million-host-calls", Slow: true,
 			WAT: parts{imports: importWASI("sched_yield", "") + importWASI("clock_res_get", "i32 i32"), extra: "(global $n (mut i32) (i32.const 0))",
 				call: "(loop $l i32.const 0 i32.const 2048 call $clock_res_get drop call $sched_yield drop global.get $n i32.const 1 i32.add global.set $n global.get $n i32.const 5000000 i32.lt_u br_if $l)" + echo}.wat(),
 		},
