@@ -85,16 +85,6 @@ func compile(t testing.TB, module []byte) ([]byte, *wire.Failure) {
 	}
 }
 
-// load compiles and loads a module.
-func load(t testing.TB, module []byte, memory uint64, lifetime wire.Lifetime) (*sandbox, *wire.LoadResponse) {
-	t.Helper()
-	artifact, f := compile(t, module)
-	if f != nil {
-		t.Fatalf("compile: %v", f)
-	}
-	return loadArtifact(t, artifact, memory, lifetime)
-}
-
 func loadArtifact(t testing.TB, artifact []byte, memory uint64, lifetime wire.Lifetime) (*sandbox, *wire.LoadResponse) {
 	t.Helper()
 	box := newSandbox(t, artifact)
