@@ -8,6 +8,7 @@ import (
 	"os"
 	"os/exec"
 	"strings"
+	"sync"
 	"testing"
 	"time"
 
@@ -25,8 +26,26 @@ import (
 type process struct {
 	sandbox
 	command *exec.Cmd
-	stderr  bytes.Buffer
+	stderr  output
 	exited  chan struct{}
+}
+
+// output is what a process printed so far.
+type output struct {
+	mu   sync.Mutex
+	text bytes.Buffer
+}
+
+func (o *output) Write(b []byte) (int, error) {
+	o.mu.Lock()
+	defer o.mu.Unlock()
+	return o.text.Write(b)
+}
+
+func (o *output) String() string {
+	o.mu.Lock()
+	defer o.mu.Unlock()
+	return o.text.String()
 }
 
 // shippedBinary names the sandbox binary to test; without it this test binary
@@ -45,6 +64,8 @@ func startProcess(t testing.TB, content []byte) *process {
 	binary := os.Args[0]
 	if shipped := os.Getenv(shippedBinary); shipped != "" {
 		binary = shipped
+	} else if raceDetector {
+		t.Skipf("the race detector needs more memory than a sandbox may have; set %s", shippedBinary)
 	}
 	p := &process{command: exec.Command(binary), exited: make(chan struct{})}
 	p.command.Env = []string{asProcess + "=1", "TMPDIR=" + t.TempDir(), "GOMAXPROCS=2",

@@ -58,11 +58,11 @@ type border struct {
 	types     []function // without names
 	functions []uint64   // type index of each
 	globals   []byte     // type of each
-	exported  []export8
+	exported  []exportEntry
 	imported  []function // each once
 }
 
-type export8 struct {
+type exportEntry struct {
 	name  string
 	kind  byte
 	index uint64
@@ -84,7 +84,7 @@ func (b *border) section(id byte, r *reader) error {
 		})
 	case 7:
 		r.each(func() {
-			b.exported = append(b.exported, export8{string(r.take(r.leb())), r.byte(), r.leb()})
+			b.exported = append(b.exported, exportEntry{string(r.take(r.leb())), r.byte(), r.leb()})
 		})
 	}
 	return nil

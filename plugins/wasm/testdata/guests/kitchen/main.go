@@ -7,7 +7,6 @@ import (
 	"os"
 	"strings"
 	"time"
-	"unsafe"
 
 	"github.com/ringfence/ringfence/plugins/wasm/testdata/guests/abi"
 )
@@ -152,13 +151,13 @@ func describe() uint64 {
 }
 
 //go:wasmexport ringfence_alloc
-func alloc(size, align uint32) unsafe.Pointer { return abi.Alloc(size, align) }
+func alloc(size, align uint32) abi.Pointer { return abi.Alloc(size, align) }
 
 //go:wasmexport ringfence_free
-func free(p unsafe.Pointer) { abi.Free(p) }
+func free(p abi.Pointer) { abi.Free(p) }
 
 //go:wasmexport ringfence_call
-func call(tool uint32, p unsafe.Pointer, n uint32) unsafe.Pointer {
+func call(tool uint32, p abi.Pointer, n uint32) abi.Pointer {
 	if int(tool) >= len(tools) {
 		return abi.Result(2, []byte("no such tool"))
 	}

@@ -7,6 +7,9 @@ import (
 	"unsafe"
 )
 
+// Pointer is an address in the guest's memory.
+type Pointer = unsafe.Pointer
+
 //go:wasmimport ringfence log
 func Log(level uint32, pointer unsafe.Pointer, length uint32)
 
