@@ -87,8 +87,19 @@ func (c *call) run(ctx context.Context) (*Result, error) {
 			return nil, err
 		}
 	}
-	limits := c.plugin.policy.Limits()
-	lease, err := c.host.pool.Acquire(ctx, c.plugin.policy.Name(), limits.Processes, c.plugin.start)
+	for try := 0; ; try++ {
+		result, err := c.attempt(ctx)
+		// Once more is enough for an honest sandbox; one that always says so
+		// must not keep the host starting processes.
+		if !errors.Is(err, transport.ErrWorn) || try == 1 {
+			return result, err
+		}
+	}
+}
+
+// attempt makes the call in one sandbox.
+func (c *call) attempt(ctx context.Context) (*Result, error) {
+	lease, err := c.host.pool.Acquire(ctx, c.plugin.policy.Name(), c.plugin.policy.Limits().Processes, c.plugin.start)
 	if err != nil {
 		return nil, err
 	}
@@ -132,8 +143,10 @@ func (c *call) choose(tools []manifest.Tool) error {
 // serve runs the call in a sandbox, and says whether the sandbox may serve
 // another one.
 func (c *call) serve(ctx context.Context, s *sandbox.Sandbox) (_ *Result, reusable bool, _ error) {
-	if err := c.choose(s.Tools); err != nil {
-		return nil, true, err
+	if c.tool == nil { // else chosen already; all instances describe the same
+		if err := c.choose(s.Tools); err != nil {
+			return nil, true, err
+		}
 	}
 	if err := c.host.record(c.name, audit.Entry{
 		Plugin: c.plugin.policy.Name(), Call: c.id, Kind: "call", Decision: audit.Allow,

@@ -270,6 +270,24 @@ plugin "rogue" {
 	}
 }
 
+func TestAWornSandboxIsReplacedBetweenCalls(t *testing.T) {
+	h := open(t, rogue, host.Options{})
+	pids := make(map[int]bool)
+	// The engine keeps about 100 KiB of each instance; a process serves some
+	// hundred calls before it asks to be replaced.
+	for n := 0; len(pids) < 2; n++ {
+		if n == 5000 {
+			t.Fatalf("%d calls, and the sandbox was never replaced", n)
+		}
+		if _, err := h.Call(t.Context(), "rogue.shout", []byte(`{"bytes": 1}`)); err != nil {
+			t.Fatalf("call %d: %v", n, err)
+		}
+		for _, s := range h.Status() {
+			pids[s.PID] = true
+		}
+	}
+}
+
 func TestNothingIsLeftAfterManyCalls(t *testing.T) {
 	h := open(t, rogue, host.Options{})
 	call := func() {

@@ -63,6 +63,10 @@ type SandboxClient interface {
 	// then answers capability requests; the sandbox sends capability requests and
 	// log records while the guest runs, then exactly one result or failure.
 	// Cancelling the stream cancels the call, as a Cancel frame does.
+	//
+	// A sandbox that is worn out (engines keep a little of every instance) answers
+	// ABORTED before its first frame: nothing of the call has run, and the host
+	// makes it again in another process.
 	Call(ctx context.Context, opts ...grpc.CallOption) (grpc.BidiStreamingClient[HostFrame, SandboxFrame], error)
 }
 
@@ -160,6 +164,10 @@ type SandboxServer interface {
 	// then answers capability requests; the sandbox sends capability requests and
 	// log records while the guest runs, then exactly one result or failure.
 	// Cancelling the stream cancels the call, as a Cancel frame does.
+	//
+	// A sandbox that is worn out (engines keep a little of every instance) answers
+	// ABORTED before its first frame: nothing of the call has run, and the host
+	// makes it again in another process.
 	Call(grpc.BidiStreamingServer[HostFrame, SandboxFrame]) error
 	mustEmbedUnimplementedSandboxServer()
 }

@@ -22,7 +22,7 @@ type Transport interface {
 	// latest; the sandbox may then still be busy, and Idle tells.
 	//
 	// Errors: *Failure when the guest or the sandbox says how the call failed;
-	// ErrProtocol when the sandbox broke the protocol; ErrLost when it went
+	// ErrWorn when it must be made in another process; ErrProtocol when the sandbox broke the protocol; ErrLost when it went
 	// away; the context's cause.
 	Call(ctx context.Context, call Call, caps Capabilities) (Result, error)
 	// Idle waits until a call that was abandoned has ended in the sandbox, and
@@ -69,6 +69,9 @@ type Capabilities interface {
 // ErrProtocol means that a sandbox sent what no working sandbox sends. A guest
 // cannot cause it without having broken its engine.
 var ErrProtocol = errors.New("the sandbox broke the protocol")
+
+// ErrWorn means that the sandbox wants to be replaced and has not begun the call.
+var ErrWorn = errors.New("the sandbox is worn out")
 
 // ErrLost means that the connection to the sandbox ended.
 var ErrLost = errors.New("the sandbox went away")

@@ -13,7 +13,9 @@ import (
 
 	"go.uber.org/goleak"
 	"google.golang.org/grpc"
+	"google.golang.org/grpc/codes"
 	"google.golang.org/grpc/credentials/insecure"
+	"google.golang.org/grpc/status"
 
 	"github.com/ringfence/ringfence/host/internal/transport"
 	"github.com/ringfence/ringfence/pluginkit"
@@ -157,6 +159,8 @@ func TestASandboxThatBreaksTheProtocol(t *testing.T) {
 		"ends in a result":    {func(s stream) error { return send(s, head(0, 10), data("x")) }, transport.ErrLost, ""},
 		"an error with escapes": {func(stream) error { return errors.New("\x1b[2J" + strings.Repeat("x", 5000)) },
 			transport.ErrLost, `\x1b[2J`},
+		"worn out":               {func(stream) error { return status.Error(codes.Aborted, "") }, transport.ErrWorn, ""},
+		"worn out after a frame": {func(s stream) error { send(s, logLine("x")); return status.Error(codes.Aborted, "") }, transport.ErrLost, ""},
 		"a huge message": {func(s stream) error { return send(s, head(0, 64<<20), data(strings.Repeat("x", 8<<20))) },
 			transport.ErrLost, "ResourceExhausted"},
 	} {

@@ -12,7 +12,7 @@ import (
 	"google.golang.org/grpc/status"
 )
 
-// Call implements wire.SandboxServer. It answers RESOURCE_EXHAUSTED, before
+// Call implements wire.SandboxServer. It answers ABORTED, before
 // anything of the call has run, when the process has to be replaced: engines
 // keep something of each instance and of each stack overflow. The guest runs in this goroutine, and
 // while it runs the host only answers what it was asked, so whoever asks also
@@ -29,7 +29,7 @@ func (s *Server) Call(stream wire.Sandbox_CallServer) error {
 	}
 	defer func() { <-s.calls }()
 	if s.overflows.Load() >= maxOverflows || plugin.Worn() {
-		return status.Error(codes.ResourceExhausted, "this process is worn out; start another one")
+		return status.Error(codes.Aborted, "this process is worn out; start another one")
 	}
 	start, err := receiveStart(stream)
 	if err != nil {

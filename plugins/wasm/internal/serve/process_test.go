@@ -181,8 +181,8 @@ func TestStackOverflowsAreCounted(t *testing.T) {
 			if err != nil || !ends(t, "recurse", f, wire.FailureKind_FAILURE_STACK, "call stack") {
 				t.Fatalf("overflow %d: %v %v", n, f, err)
 			}
-		} else if status.Code(err) != codes.ResourceExhausted {
-			t.Fatalf("overflow %d: %v %v, want RESOURCE_EXHAUSTED", n, f, err)
+		} else if status.Code(err) != codes.Aborted {
+			t.Fatalf("overflow %d: %v %v, want ABORTED", n, f, err)
 		}
 	}
 }
@@ -194,7 +194,7 @@ func TestWornProcessAsksToBeReplaced(t *testing.T) {
 	before := p.status(t, "VmData")
 	for n := range 20_000 {
 		_, f, err := p.call(t.Context(), 0, []byte("1"), noReply)
-		if status.Code(err) == codes.ResourceExhausted {
+		if status.Code(err) == codes.Aborted {
 			if grown := p.status(t, "VmData") - before; n < 100 || grown > wearData>>10 {
 				t.Errorf("worn out after %d calls and %d KiB (at most %d)", n, grown, wearData>>10)
 			}
@@ -342,7 +342,7 @@ func BenchmarkCall(b *testing.B) {
 			p.load(b, artifact, kitchenMemory, lifetime)
 			for b.Loop() {
 				_, f, err := p.call(b.Context(), 0, []byte(`{"a":1}`), noReply)
-				if status.Code(err) == codes.ResourceExhausted {
+				if status.Code(err) == codes.Aborted {
 					b.StopTimer()
 					p = startProcess(b, artifact)
 					p.load(b, artifact, kitchenMemory, lifetime)
