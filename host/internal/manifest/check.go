@@ -29,6 +29,11 @@ func (s *schema) check(raw []byte) error {
 	if err != nil {
 		return err
 	}
+	var size size
+	instance = size.add(instance)
+	if err := s.affords(size); err != nil {
+		return err
+	}
 	if err := s.resolved.Validate(instance); err != nil {
 		return errors.New(printable.Line(innermost(err), 512))
 	}
