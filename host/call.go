@@ -28,7 +28,8 @@ type Result struct {
 	// Tool is the full name, "plugin.tool".
 	Tool string
 	// JSON is the answer: valid JSON that fits the tool's output schema, and
-	// still the word of somebody nobody trusts.
+	// still the word of somebody nobody trusts. Where an object names a member
+	// twice, the last one was checked.
 	JSON json.RawMessage
 	// Transport is how the call travelled: "grpc".
 	Transport string

@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"slices"
+	"unicode/utf8"
 
 	"github.com/google/jsonschema-go/jsonschema"
 
@@ -17,12 +18,27 @@ import (
 // far larger.
 const maxDecoded = 16 << 20
 
-var errNotJSON = errors.New("not valid JSON")
+var (
+	errNotJSON = errors.New("not valid JSON")
+	errNotUTF8 = errors.New("not valid JSON: it is not UTF-8")
+)
+
+// valid wants UTF-8 too, which json.Valid does not: readers differ in what they
+// make of other bytes, and a terminal may take 0x9b for an escape sequence.
+func valid(raw []byte) error {
+	if !json.Valid(raw) {
+		return errNotJSON
+	}
+	if !utf8.Valid(raw) {
+		return errNotUTF8
+	}
+	return nil
+}
 
 // check validates raw JSON against the schema.
 func (s *schema) check(raw []byte) error {
-	if !json.Valid(raw) {
-		return errNotJSON
+	if err := valid(raw); err != nil {
+		return err
 	}
 	budget := maxDecoded
 	instance, err := s.shape.decode(raw, &budget)

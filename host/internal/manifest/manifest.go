@@ -120,10 +120,7 @@ func (t *Tool) CheckArguments(arguments []byte) error { return t.input.check(arg
 // without one may answer any JSON.
 func (t *Tool) CheckResult(result []byte) error {
 	if t.output == nil {
-		if !json.Valid(result) {
-			return errNotJSON
-		}
-		return nil
+		return valid(result)
 	}
 	return t.output.check(result)
 }
