@@ -88,6 +88,16 @@ func (c *call) run(ctx context.Context) (*Result, error) {
 			return nil, err
 		}
 	}
+	result, err := c.attempt(ctx)
+	if errors.Is(err, transport.ErrWorn) {
+		// Once, by the sandbox's own word: it could say so for ever.
+		result, err = c.attempt(ctx)
+	}
+	return result, err
+}
+
+// attempt runs the call in the next sandbox that is free.
+func (c *call) attempt(ctx context.Context) (*Result, error) {
 	limits := c.plugin.policy.Limits()
 	lease, err := c.host.pool.Acquire(ctx, c.plugin.policy.Name(), limits.Processes, c.plugin.start)
 	if err != nil {

@@ -164,6 +164,22 @@ func TestASandboxThatWasTakenOverHurtsNobodyElse(t *testing.T) {
 	}
 }
 
+func TestACallBeginsAgainInPlaceOfAWornSandbox(t *testing.T) {
+	h := openHostile(t, "worn once "+filepath.Join(t.TempDir(), "marker"))
+	if _, err := h.Call(t.Context(), "bad.good", nil); err != nil {
+		t.Error(err)
+	}
+	if _, err := h.Call(t.Context(), "bad.worn_later", nil); !errors.Is(err, host.ErrSandbox) {
+		t.Errorf("got %v, want ErrSandbox", err)
+	}
+	h = openHostile(t, "worn for ever")
+	if _, err := h.Call(t.Context(), "bad.good", nil); !errors.Is(err, host.ErrSandbox) {
+		t.Errorf("got %v, want ErrSandbox", err)
+	} else {
+		checkError(t, err)
+	}
+}
+
 // sample tells the largest heap until stop is closed.
 func sample(stop <-chan struct{}, largest chan<- uint64) {
 	var m runtime.MemStats

@@ -29,7 +29,7 @@ var ErrCPUTime = errors.New("CPU time used up")
 // that the process died, or that our own deadline passed, says more.
 func (s *Sandbox) explain(ctx context.Context, err error) error {
 	var failure *transport.Failure
-	if errors.As(err, &failure) || errors.Is(err, transport.ErrProtocol) || errors.Is(err, ErrCompile) {
+	if errors.As(err, &failure) || errors.Is(err, transport.ErrProtocol) || errors.Is(err, transport.ErrWorn) || errors.Is(err, ErrCompile) {
 		return err
 	}
 	awaitDeadline(ctx, err)

@@ -34,7 +34,7 @@ func main() {
 	if err != nil {
 		panic(err)
 	}
-	_, way, _ := bytes.Cut(exe[max(0, len(exe)-64):], []byte("way="))
+	_, way, _ := bytes.Cut(exe[max(0, len(exe)-512):], []byte("way="))
 	plugin.Serve(&plugin.ServeConfig{
 		HandshakeConfig: pluginkit.Handshake,
 		Plugins:         plugin.PluginSet{pluginkit.ServiceName: &served{s: &sandbox{way: string(way)}}},
@@ -138,6 +138,12 @@ var tools = []struct {
 		}
 		return ask(s, &wire.CapabilityRequest{Op: &wire.CapabilityRequest_Http{Http: r}})
 	}},
+	{"worn_later", func(s stream) error { // a call that did something must not be done twice
+		if err := s.Send(logged("something")); err != nil {
+			return err
+		}
+		return status.Error(codes.ResourceExhausted, "worn")
+	}},
 	{"deaf", func(s stream) error { // asks, and takes no reply
 		return forever(s, &frame{Kind: &wire.SandboxFrame_Request{Request: &wire.CapabilityRequest{Op: &wire.CapabilityRequest_Http{Http: &wire.HttpRequest{Url: strings.Repeat("x", 1000)}}}}})
 	}},
@@ -205,6 +211,9 @@ func (s *sandbox) Call(st stream) error {
 	first, err := st.Recv()
 	if err != nil {
 		return err
+	}
+	if marker, ok := strings.CutPrefix(s.way, "worn once "); ok && os.Mkdir(marker, 0o700) == nil || s.way == "worn for ever" {
+		return status.Error(codes.ResourceExhausted, escapes)
 	}
 	return tools[first.GetStart().GetTool()].call(st)
 }

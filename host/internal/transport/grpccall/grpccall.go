@@ -10,6 +10,8 @@ import (
 	"time"
 
 	"google.golang.org/grpc"
+	"google.golang.org/grpc/codes"
+	"google.golang.org/grpc/status"
 
 	"github.com/ringfence/ringfence/host/internal/printable"
 	"github.com/ringfence/ringfence/host/internal/transport"
@@ -166,8 +168,11 @@ func (c *running) write(frame *wire.HostFrame) error {
 
 // receive serves the guest until its last frame.
 func (c *running) receive() (transport.Result, error) {
-	for {
+	for first := true; ; first = false {
 		frame, err := c.stream.Recv()
+		if first && status.Code(err) == codes.ResourceExhausted {
+			return transport.Result{}, transport.ErrWorn
+		}
 		if err != nil {
 			return transport.Result{}, lost(err)
 		}
@@ -196,15 +201,15 @@ func (c *running) receive() (transport.Result, error) {
 // receiveResult collects the result. Memory is granted as bytes arrive, never
 // on the declared length.
 func (c *running) receiveResult(head *wire.ResultHead) (transport.Result, error) {
-	declared, status := head.GetResultBytes(), transport.Status(head.GetStatus())
+	declared, how := head.GetResultBytes(), transport.Status(head.GetStatus())
 	if declared > c.call.MaxResult {
 		return transport.Result{}, &transport.Failure{
 			Kind:    wire.FailureKind_FAILURE_LIMIT,
 			Message: tooLarge(declared, c.call.MaxResult),
 		}
 	}
-	if status > transport.StatusBadArguments {
-		return transport.Result{}, transport.Violation("result status %d (maximum %d)", status, transport.StatusBadArguments)
+	if how > transport.StatusBadArguments {
+		return transport.Result{}, transport.Violation("result status %d (maximum %d)", how, transport.StatusBadArguments)
 	}
 	var data []byte
 	for uint64(len(data)) < declared {
@@ -224,5 +229,5 @@ func (c *running) receiveResult(head *wire.ResultHead) (transport.Result, error)
 		data = append(data, piece.Data...)
 	}
 	c.last = true
-	return transport.Result{Status: status, Data: data}, nil
+	return transport.Result{Status: how, Data: data}, nil
 }
