@@ -50,6 +50,12 @@ ringfence {
 }
 plugin "bad" {
   source = "MODULE"
+  http {
+    allow "http://127.0.0.1:1" {
+      methods = ["GET"]
+      paths   = ["/only"]
+    }
+  }
   limits {
     call_timeout = "400ms"
   }
@@ -177,6 +183,19 @@ func TestACallBeginsAgainInPlaceOfAWornSandbox(t *testing.T) {
 		t.Errorf("got %v, want ErrSandbox", err)
 	} else {
 		checkError(t, err)
+	}
+}
+
+// What the policy says of a request quotes the request.
+func TestADenialCannotSteerTheTerminal(t *testing.T) {
+	h := openHostile(t, "")
+	for _, tool := range []string{"denied_method", "denied_url", "denied_host", "denied_scheme", "denied_path", "denied_header"} {
+		_, err := h.Call(t.Context(), "bad."+tool, nil)
+		if !errors.Is(err, host.ErrDenied) {
+			t.Errorf("%s: got %v, want ErrDenied", tool, err)
+		}
+		checkError(t, err)
+		t.Logf("%s: %.200v", tool, err)
 	}
 }
 

@@ -190,9 +190,10 @@ func TestRateOfThePolicy(t *testing.T) {
 	want(t, k.get(srv.URL+"/"), wire.Code_CODE_LIMIT, "rate of 3 requests in 1m0s is used up: try again in 20s")
 	other := k.b.Call(context.Background(), "call-2")
 	defer other.Close()
-	k.s, other = other, k.s
+	first := k.s
+	k.s = other
 	want(t, k.get(srv.URL+"/"), wire.Code_CODE_LIMIT, "rate") // a new call has no new rate
-	k.s, other = other, k.s
+	k.s = first
 	now = now.Add(20 * time.Second)
 	want(t, k.get(srv.URL+"/"), wire.Code_CODE_OK, "")
 	want(t, k.get(srv.URL+"/"), wire.Code_CODE_LIMIT, "rate")

@@ -144,6 +144,12 @@ var tools = []struct {
 		}
 		return status.Error(codes.ResourceExhausted, "worn")
 	}},
+	{"denied_method", denied(&wire.HttpRequest{Method: escapes, Url: "http://127.0.0.1:1/"})},
+	{"denied_url", denied(&wire.HttpRequest{Method: "GET", Url: "http://127.0.0.1:1/" + escapes})},
+	{"denied_host", denied(&wire.HttpRequest{Method: "GET", Url: "http://a\u202e\u009b2J" + strings.Repeat("\u0085", 300) + "/"})},
+	{"denied_scheme", denied(&wire.HttpRequest{Method: "GET", Url: "\u202e\u009b2J://x/"})},
+	{"denied_path", denied(&wire.HttpRequest{Method: "GET", Url: "http://127.0.0.1:1/\u202e\u009b2J%zz"})},
+	{"denied_header", denied(&wire.HttpRequest{Method: "GET", Url: "http://127.0.0.1:1/", Headers: []*wire.Header{{Name: escapes, Value: escapes}}})},
 	{"deaf", func(s stream) error { // asks, and takes no reply
 		return forever(s, &frame{Kind: &wire.SandboxFrame_Request{Request: &wire.CapabilityRequest{Op: &wire.CapabilityRequest_Http{Http: &wire.HttpRequest{Url: strings.Repeat("x", 1000)}}}}})
 	}},
@@ -216,6 +222,25 @@ func (s *sandbox) Call(st stream) error {
 		return status.Error(codes.ResourceExhausted, escapes)
 	}
 	return tools[first.GetStart().GetTool()].call(st)
+}
+
+// denied makes one request and blames the denial for failing.
+func denied(r *wire.HttpRequest) func(stream) error {
+	return func(s stream) error {
+		if err := drain(s); err != nil {
+			return err
+		}
+		if err := s.Send(&frame{Kind: &wire.SandboxFrame_Request{Request: &wire.CapabilityRequest{Op: &wire.CapabilityRequest_Http{Http: r}}}}); err != nil {
+			return err
+		}
+		if _, err := s.Recv(); err != nil {
+			return err
+		}
+		if err := s.Send(&frame{Kind: &wire.SandboxFrame_Result{Result: &wire.ResultHead{Status: 1}}}); err != nil {
+			return err
+		}
+		return nil
+	}
 }
 
 func drain(s stream) error {
