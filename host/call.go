@@ -28,7 +28,8 @@ type Result struct {
 	// Tool is the full name, "plugin.tool".
 	Tool string
 	// JSON is the answer: valid JSON that fits the tool's output schema, and
-	// still the word of somebody nobody trusts.
+	// still the word of somebody nobody trusts. Where an object names a member
+	// twice, the last one was checked.
 	JSON json.RawMessage
 	// Transport is how the call travelled: "grpc".
 	Transport string
@@ -87,19 +88,18 @@ func (c *call) run(ctx context.Context) (*Result, error) {
 			return nil, err
 		}
 	}
-	for try := 0; ; try++ {
-		result, err := c.attempt(ctx)
-		// Once more is enough for an honest sandbox; one that always says so
-		// must not keep the host starting processes.
-		if !errors.Is(err, transport.ErrWorn) || try == 1 {
-			return result, err
-		}
+	result, err := c.attempt(ctx)
+	if errors.Is(err, transport.ErrWorn) {
+		// Once, by the sandbox's own word: it could say so for ever.
+		result, err = c.attempt(ctx)
 	}
+	return result, err
 }
 
-// attempt makes the call in one sandbox.
+// attempt runs the call in the next sandbox that is free.
 func (c *call) attempt(ctx context.Context) (*Result, error) {
-	lease, err := c.host.pool.Acquire(ctx, c.plugin.policy.Name(), c.plugin.policy.Limits().Processes, c.plugin.start)
+	limits := c.plugin.policy.Limits()
+	lease, err := c.host.pool.Acquire(ctx, c.plugin.policy.Name(), limits.Processes, c.plugin.start)
 	if err != nil {
 		return nil, err
 	}

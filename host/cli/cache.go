@@ -77,7 +77,7 @@ func (a *app) cacheList() error {
 		if entries == nil {
 			entries = []host.CacheEntry{}
 		}
-		return printJSON(a.out, entries)
+		return a.printJSON(entries)
 	}
 	for _, e := range entries {
 		fmt.Fprintf(a.out, "%s  %10s  used %s\n", e.Name[:16], size(e.Size), e.Used.Format(time.DateTime))
@@ -95,7 +95,7 @@ func (a *app) cacheClear() error {
 		return err
 	}
 	if a.json {
-		return printJSON(a.out, map[string]int64{"removed": int64(n), "bytes": bytes})
+		return a.printJSON(map[string]int64{"removed": int64(n), "bytes": bytes})
 	}
 	fmt.Fprintf(a.out, "dropped %s (%s)\n", count(n, "compiled module"), size(bytes))
 	return nil

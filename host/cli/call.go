@@ -95,7 +95,7 @@ func (a *app) call(ctx context.Context, tool string, arguments []byte, raw, timi
 
 func (a *app) printResult(r *host.Result, raw bool) error {
 	if a.json {
-		return printJSON(a.out, called{true, r.Tool, r.JSON, r.Transport, ms(r.Duration), ms(r.Ready)})
+		return a.printJSON(called{true, r.Tool, r.JSON, r.Transport, ms(r.Duration), ms(r.Ready)})
 	}
 	var text string
 	if raw && json.Unmarshal(r.JSON, &text) == nil {

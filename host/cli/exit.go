@@ -1,10 +1,10 @@
 package cli
 
 import (
+	"bytes"
 	"encoding/json"
 	"errors"
 	"fmt"
-	"io"
 
 	"github.com/ringfence/ringfence/host"
 	"github.com/ringfence/ringfence/policies"
@@ -88,7 +88,7 @@ func (a *app) report(err error) {
 		if isPolicy {
 			f.Error.Problems = policy.Problems()
 		}
-		printJSON(a.out, f)
+		a.printJSON(f)
 		return
 	}
 	if isPolicy {
@@ -98,9 +98,14 @@ func (a *app) report(err error) {
 	fmt.Fprintf(a.err, "ringfence: %s\n", err)
 }
 
-func printJSON(w io.Writer, v any) error {
-	e := json.NewEncoder(w)
+func (a *app) printJSON(v any) error {
+	var b bytes.Buffer
+	e := json.NewEncoder(&b)
 	e.SetIndent("", "  ")
 	e.SetEscapeHTML(false)
-	return e.Encode(v)
+	if err := e.Encode(v); err != nil {
+		return err
+	}
+	_, err := a.out.Write(a.shown(b.Bytes()))
+	return err
 }

@@ -78,7 +78,7 @@ func (a *app) inspect(path string) error {
 		v.Why = unfit.Error()
 	}
 	if a.json {
-		if err := printJSON(a.out, v); err != nil {
+		if err := a.printJSON(v); err != nil {
 			return err
 		}
 	} else {

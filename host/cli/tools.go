@@ -61,7 +61,7 @@ func (a *app) tools(cmd *cobra.Command, plugins []string) (err error) {
 		all = append(all, tools...)
 	}
 	if a.json && len(failed) == 0 {
-		return printJSON(a.out, all)
+		return a.printJSON(all)
 	}
 	for _, t := range all {
 		summary, _, _ := strings.Cut(t.Description, "\n")

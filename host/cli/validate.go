@@ -53,7 +53,7 @@ func (a *app) validate() error {
 		v.Plugins = append(v.Plugins, validatedPlugin{p.Name(), p.Source(), p.SHA256() != "", p.HTTP() != nil, err == nil})
 	}
 	if a.json {
-		return printJSON(a.out, v)
+		return a.printJSON(v)
 	}
 	if err := policy.RenderWarnings(a.err, width(a.err), isTerminal(a.err)); err != nil {
 		return err

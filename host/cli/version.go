@@ -24,7 +24,7 @@ func (a *app) versionCommand() *cobra.Command {
 				}
 			}
 			if a.json {
-				return printJSON(a.out, v)
+				return a.printJSON(v)
 			}
 			_, err := fmt.Fprintf(a.out, "ringfence %s (%s, %s)\n", v["version"], v["go"], v["platform"])
 			return err

@@ -27,7 +27,7 @@ const shortSecret = 8
 //   - hexadecimal, in lower and in upper case.
 //
 // Each is looked for in the text as it came and in its plain form (plain.go):
-// with percent and backslash escapes resolved, wholly or here and there, and
+// with percent, backslash and HTML escapes resolved, wholly or here and there, and
 // without white space, so that a line break inside base64 hides nothing.
 //
 // What is not found: a secret that the server encrypts, reverses, splits over

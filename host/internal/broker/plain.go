@@ -1,12 +1,15 @@
 package broker
 
-import "unicode/utf8"
+import (
+	"html"
+	"unicode/utf8"
+)
 
-// plainer writes a stream in its plain form, block by block: %41 and \u0041
-// become A, \/ becomes /, and white space, escaped or not, is dropped. It is for
-// searching only: the result means nothing else.
+// plainer writes a stream in its plain form, block by block: %41, \u0041 and
+// &#x41; become A, \/ becomes /, and white space, escaped or not, is dropped. It
+// is for searching only: the result means nothing else.
 type plainer struct {
-	pending []byte // an escape whose end has not come yet, at most 5 bytes
+	pending []byte // an escape whose end has not come yet, shorter than longestEntity
 	out     []byte // reused; a result holds until the next call
 }
 
@@ -56,7 +59,7 @@ func withoutSpace(b []byte) []byte {
 }
 
 // special marks the bytes that ordinary stops at.
-var special = [256]bool{' ': true, '\t': true, '\n': true, '\r': true, '%': true, '\\': true}
+var special = [256]bool{' ': true, '\t': true, '\n': true, '\r': true, '%': true, '\\': true, '&': true}
 
 // ordinary counts the bytes before the next special one.
 func ordinary(b []byte) int {
@@ -73,6 +76,8 @@ func ordinary(b []byte) int {
 func escape(b []byte) (size int, whole bool) {
 	size = 1
 	switch {
+	case b[0] == '&':
+		return entity(b)
 	case b[0] == '%':
 		size = 3
 	case b[0] == '\\' && len(b) > 1 && b[1] == 'u':
@@ -91,6 +96,23 @@ func escape(b []byte) (size int, whole bool) {
 	return size, len(b) >= size
 }
 
+// longestEntity is room for "&#x0000041;".
+const longestEntity = 11
+
+// entity is escape for the references of HTML: pages of errors write / and = so.
+func entity(b []byte) (size int, whole bool) {
+	for i := 1; i < min(len(b), longestEntity); i++ {
+		switch c := b[i]; {
+		case c == ';':
+			return i + 1, true
+		case c >= '0' && c <= '9', c >= 'a' && c <= 'z', c >= 'A' && c <= 'Z', c == '#' && i == 1:
+		default:
+			return 1, true
+		}
+	}
+	return 1, len(b) >= longestEntity
+}
+
 // digits is how many hexadecimal digits an escape of that size has.
 func digits(size int) int {
 	switch size {
@@ -106,6 +128,10 @@ func digits(size int) int {
 func (p *plainer) emit(e []byte) {
 	n := digits(len(e))
 	switch {
+	case e[0] == '&' && len(e) > 1:
+		for _, c := range []byte(html.UnescapeString(string(e))) {
+			p.emitByte(c)
+		}
 	case n > 0:
 		v := rune(0)
 		for _, c := range e[len(e)-n:] {

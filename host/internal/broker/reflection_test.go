@@ -7,6 +7,7 @@ import (
 	"encoding/hex"
 	"encoding/json"
 	"fmt"
+	"html"
 	"io"
 	"math/rand/v2"
 	"net/http"
@@ -57,8 +58,14 @@ var echoes = map[string]func(secret string) string{
 	"JSON":                          func(s string) string { b, _ := json.Marshal(map[string]string{"auth": s}); return string(b) },
 	"JSON escapes throughout":       func(s string) string { return escapeAll(`\u%04x`, s) },
 	"JSON escapes, upper case":      func(s string) string { return escapeAll(`\u%04X`, s) },
-	"JavaScript escapes":            func(s string) string { return escapeAll(`\x%02x`, s) },
-	"JSON with escaped slashes":     func(s string) string { return strings.ReplaceAll(s, "/", `\/`) },
+	"HTML":                          func(s string) string { return escapeAll("&#x%X;", s) },
+	"HTML, decimal":                 func(s string) string { return escapeAll("&#%d;", s) },
+	"HTML with leading zeros":       func(s string) string { return escapeAll("&#x%04x;", s) },
+	"an HTML page of an error": func(s string) string {
+		return strings.NewReplacer("/", "&#x2F;", "+", "&#43;", "=", "&#x3D;", "_", "&#95;", "-", "&#45;").Replace(s)
+	},
+	"JavaScript escapes":        func(s string) string { return escapeAll(`\x%02x`, s) },
+	"JSON with escaped slashes": func(s string) string { return strings.ReplaceAll(s, "/", `\/`) },
 	"every second character escaped": func(s string) string {
 		return s[:1] + escapeAll("%%%02x", s[1:2]) + s[2:5] + escapeAll(`\u%04x`, s[5:])
 	},
@@ -120,6 +127,16 @@ func TestShortSecretsAreSearchedForAsTheyAre(t *testing.T) {
 	}
 	if newNeedles("empty", "").inText("anything") {
 		t.Error("an empty secret is in everything")
+	}
+}
+
+func TestNamedCharactersOfHTMLAreFound(t *testing.T) {
+	const secret = `p&ss<w>"rd'42`
+	n := newNeedles("password", secret)
+	for _, text := range []string{secret, html.EscapeString(secret), "p&amp;ss&lt;w&gt;&quot;rd&apos;42", "&amp;&&;&lt" + html.EscapeString(secret)} {
+		if !n.inText(text) {
+			t.Errorf("not found in %q", text)
+		}
 	}
 }
 

@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"slices"
+	"unicode/utf8"
 
 	"github.com/google/jsonschema-go/jsonschema"
 
@@ -17,16 +18,38 @@ import (
 // far larger.
 const maxDecoded = 16 << 20
 
-var errNotJSON = errors.New("not valid JSON")
+var (
+	errNotJSON = errors.New("not valid JSON")
+	errNotUTF8 = errors.New("not valid JSON: it is not UTF-8")
+
+	errTooStrict = fmt.Errorf("more than %d bytes where the schema is strict", maxDecoded)
+)
+
+// valid wants UTF-8 too, which json.Valid does not: readers differ in what they
+// make of other bytes, and a terminal may take 0x9b for an escape sequence.
+func valid(raw []byte) error {
+	if !json.Valid(raw) {
+		return errNotJSON
+	}
+	if !utf8.Valid(raw) {
+		return errNotUTF8
+	}
+	return nil
+}
 
 // check validates raw JSON against the schema.
 func (s *schema) check(raw []byte) error {
-	if !json.Valid(raw) {
-		return errNotJSON
+	if err := valid(raw); err != nil {
+		return err
 	}
 	budget := maxDecoded
 	instance, err := s.shape.decode(raw, &budget)
 	if err != nil {
+		return err
+	}
+	var size size
+	instance = size.add(instance)
+	if err := s.affords(size); err != nil {
 		return err
 	}
 	if err := s.resolved.Validate(instance); err != nil {
@@ -134,7 +157,7 @@ func (sh shape) decode(raw json.RawMessage, budget *int) (any, error) {
 		return sh.decodeArray(raw, budget)
 	}
 	if *budget -= len(raw); *budget < 0 {
-		return nil, fmt.Errorf("more than %d bytes where the schema is strict", maxDecoded)
+		return nil, errTooStrict
 	}
 	var v any
 	err := json.Unmarshal(raw, &v)
@@ -142,14 +165,17 @@ func (sh shape) decode(raw json.RawMessage, budget *int) (any, error) {
 }
 
 func (sh shape) decodeObject(raw json.RawMessage, budget *int) (any, error) {
+	if *budget -= 16 * members(raw); *budget < 0 {
+		return nil, errTooStrict
+	}
 	var fields map[string]json.RawMessage
 	if err := json.Unmarshal(raw, &fields); err != nil {
 		return nil, err
 	}
 	decoded := make(map[string]any, len(fields))
 	for name, field := range fields {
-		if *budget -= len(name) + 16; *budget < 0 {
-			return nil, fmt.Errorf("more than %d bytes where the schema is strict", maxDecoded)
+		if *budget -= len(name); *budget < 0 {
+			return nil, errTooStrict
 		}
 		p, ok := sh.properties[name]
 		if !ok {
@@ -166,8 +192,8 @@ func (sh shape) decodeObject(raw json.RawMessage, budget *int) (any, error) {
 }
 
 func (sh shape) decodeArray(raw json.RawMessage, budget *int) (any, error) {
-	if *budget -= len(raw) / 8; *budget < 0 {
-		return nil, fmt.Errorf("more than %d bytes where the schema is strict", maxDecoded)
+	if *budget -= 4 * members(raw); *budget < 0 {
+		return nil, errTooStrict
 	}
 	var elements []json.RawMessage
 	if err := json.Unmarshal(raw, &elements); err != nil {
@@ -182,6 +208,29 @@ func (sh shape) decodeArray(raw json.RawMessage, budget *int) (any, error) {
 		decoded[i] = v
 	}
 	return decoded, nil
+}
+
+// members counts the members of valid JSON at its top, at most one too many,
+// before they are decoded: each takes the host a hundred bytes, and the guest two.
+func members(raw json.RawMessage) int {
+	n, depth := 1, 0
+	inText := false
+	for i := 0; i < len(raw); i++ {
+		switch c := raw[i]; {
+		case inText && c == '\\':
+			i++
+		case c == '"':
+			inText = !inText
+		case inText:
+		case c == '{', c == '[':
+			depth++
+		case c == '}', c == ']':
+			depth--
+		case c == ',' && depth == 1:
+			n++
+		}
+	}
+	return n
 }
 
 func first(raw json.RawMessage) byte {

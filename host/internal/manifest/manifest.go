@@ -4,7 +4,10 @@
 // A manifest is written by somebody nobody trusts. It is bounded in size, number
 // and depth before it is used, and a schema is weighed: references may neither
 // run in circles (a validator that recurses for ever ends the host, not the
-// guest) nor multiply (ten levels of "allOf": [x, x] are a thousand checks).
+// guest) nor multiply (ten levels of "allOf": [x, x] are a thousand checks). What
+// is weighed is what the schema library understood, which is not always what is
+// written. A check that a schema and a value would make long is refused, since
+// none can be interrupted (size.go).
 package manifest
 
 import (
@@ -49,6 +52,9 @@ func Parse(b []byte) ([]Tool, error) {
 	}
 	if err := json.Unmarshal(b, &doc); err != nil {
 		return nil, fmt.Errorf("the manifest is not the JSON that docs/guest-abi.md asks for: %s", printable.Line(err.Error(), 256))
+	}
+	if err := checkNames(b); err != nil {
+		return nil, fmt.Errorf("the manifest is not the JSON that docs/guest-abi.md asks for: %w", err)
 	}
 	if n := len(doc.Tools); n == 0 || n > pluginkit.MaxTools {
 		return nil, fmt.Errorf("the manifest has %d tools (1 to %d are allowed)", n, pluginkit.MaxTools)
@@ -114,27 +120,34 @@ func (t *Tool) CheckArguments(arguments []byte) error { return t.input.check(arg
 // without one may answer any JSON.
 func (t *Tool) CheckResult(result []byte) error {
 	if t.output == nil {
-		if !json.Valid(result) {
-			return errNotJSON
-		}
-		return nil
+		return valid(result)
 	}
 	return t.output.check(result)
 }
 
 // schema is a JSON schema that is safe to evaluate.
 type schema struct {
-	resolved *jsonschema.Resolved
-	shape    shape
+	resolved         *jsonschema.Resolved
+	shape            shape
+	breadth, textual int // see scales
 }
 
 func compile(raw json.RawMessage) (*schema, json.RawMessage, error) {
-	if err := weigh(raw); err != nil {
+	if _, err := weigh(raw); err != nil {
 		return nil, nil, err
 	}
 	var s jsonschema.Schema
 	if err := json.Unmarshal(raw, &s); err != nil {
 		return nil, nil, fmt.Errorf("not a JSON schema: %s", printable.Line(err.Error(), 256))
+	}
+	// What counts is what was understood: to encoding/json, "$REF" is a $ref.
+	understood, err := json.Marshal(s)
+	if err != nil {
+		return nil, nil, fmt.Errorf("not a JSON schema: %s", printable.Line(err.Error(), 256))
+	}
+	w, err := weigh(understood)
+	if err != nil {
+		return nil, nil, err
 	}
 	resolved, err := s.Resolve(nil)
 	if err != nil {
@@ -144,7 +157,7 @@ func compile(raw json.RawMessage) (*schema, json.RawMessage, error) {
 	if err := json.Compact(&compact, raw); err != nil {
 		return nil, nil, err
 	}
-	return &schema{resolved: resolved, shape: shapeOf(&s)}, compact.Bytes(), nil
+	return &schema{resolved, shapeOf(&s), w.breadth, w.textual}, compact.Bytes(), nil
 }
 
 // Equal reports whether two tools are described alike.

@@ -36,6 +36,7 @@ func TestArgumentsAreCheckedAgainstTheSchema(t *testing.T) {
 		"through reference":  {`{"program":".","deep":{"x":1}}`, "boolean"},
 		"not JSON":           {`{"program":`, "JSON"},
 		"two values":         {`{"program":"."} {}`, "JSON"},
+		"not UTF-8":          {"{\"program\":\"\x9b2J\"}", "UTF-8"},
 		"deep nesting input": {`{"program":".","input":` + strings.Repeat("[", 9000) + strings.Repeat("]", 9000) + `}`, ""},
 	} {
 		t.Run(name, func(t *testing.T) {

@@ -39,6 +39,9 @@ func Open(dir string, max int64) (*Cache, error) {
 	if err := os.MkdirAll(dir, 0o700); err != nil {
 		return nil, fmt.Errorf("make the folder for compiled modules: %w", err)
 	}
+	if err := checkFolder(dir); err != nil {
+		return nil, fmt.Errorf("the folder for compiled modules: %w", err)
+	}
 	secret, err := loadSecret(dir)
 	if err != nil {
 		return nil, err

@@ -7,6 +7,7 @@ import (
 	"io"
 	"os"
 	"path/filepath"
+	"strings"
 	"testing"
 	"time"
 )
@@ -216,5 +217,21 @@ func TestWhatADeadHostLeftIsSwept(t *testing.T) {
 	}
 	if _, err := os.Stat(left); !errors.Is(err, os.ErrNotExist) {
 		t.Fatalf("still there (%v)", err)
+	}
+}
+
+func TestOtherFilesAreNoEntries(t *testing.T) {
+	dir := t.TempDir()
+	c, err := Open(dir, 1<<20)
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, name := range []string{".compiled", "x.compiled", "\x1b[2J.compiled", strings.Repeat("g", 64) + ".compiled"} {
+		if err := os.WriteFile(filepath.Join(dir, name), []byte("x"), 0o600); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if entries, err := c.List(); err != nil || len(entries) > 0 {
+		t.Errorf("listed %v, %v", entries, err)
 	}
 }

@@ -61,6 +61,9 @@ func readSecret(path string) ([]byte, error) {
 	if err != nil {
 		return nil, err
 	}
+	if err := checkOwner(path, info); err != nil {
+		return nil, err
+	}
 	if info.Mode().Perm()&0o077 != 0 {
 		return nil, fmt.Errorf("the key %s can be read by others (mode %04o): remove the folder %s and start again",
 			path, info.Mode().Perm(), filepath.Dir(path))
@@ -73,15 +76,39 @@ func readSecret(path string) ([]byte, error) {
 	return secret, nil
 }
 
+// checkFolder refuses a folder in which others can put files, or that leads
+// elsewhere.
+func checkFolder(dir string) error {
+	info, err := os.Lstat(dir)
+	if err != nil {
+		return err
+	}
+	if !info.IsDir() {
+		return fmt.Errorf("%s is not a folder", dir)
+	}
+	if err := checkOwner(dir, info); err != nil {
+		return err
+	}
+	if info.Mode().Perm()&0o022 != 0 {
+		return fmt.Errorf("%s can be written by others (mode %04o): remove it and start again", dir, info.Mode().Perm())
+	}
+	return nil
+}
+
 // openRegular opens a regular file for reading. A FIFO in its place would
 // block us for ever, a symlink would lead elsewhere.
 func openRegular(path string) (*os.File, error) {
-	info, err := os.Lstat(path)
+	f, err := os.OpenFile(path, os.O_RDONLY|noWait, 0)
 	if err != nil {
 		return nil, err
 	}
-	if !info.Mode().IsRegular() {
-		return nil, fmt.Errorf("%s is not a regular file", path)
+	info, err := f.Stat()
+	if err == nil && !info.Mode().IsRegular() {
+		err = fmt.Errorf("%s is not a regular file", path)
 	}
-	return os.Open(path)
+	if err != nil {
+		f.Close()
+		return nil, err
+	}
+	return f, nil
 }

@@ -1,6 +1,7 @@
 package modcache
 
 import (
+	"encoding/hex"
 	"errors"
 	"fmt"
 	"io/fs"
@@ -32,13 +33,19 @@ func (c *Cache) List() ([]Entry, error) {
 	for _, file := range files {
 		name, ok := strings.CutSuffix(file.Name(), entryExt)
 		info, err := file.Info()
-		if !ok || err != nil { // err: removed since
+		if !ok || !isKey(name) || err != nil { // err: removed since
 			continue
 		}
 		entries = append(entries, Entry{Name: name, Size: info.Size(), Used: info.ModTime()})
 	}
 	sort.Slice(entries, func(i, j int) bool { return entries[i].Used.After(entries[j].Used) })
 	return entries, nil
+}
+
+// isKey tells our entries from files that somebody else put here.
+func isKey(name string) bool {
+	b, err := hex.DecodeString(name)
+	return err == nil && len(b) == len(Key{})
 }
 
 // Trim drops the longest unused entries until the rest fits, but never the

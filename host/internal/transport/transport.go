@@ -22,8 +22,8 @@ type Transport interface {
 	// latest; the sandbox may then still be busy, and Idle tells.
 	//
 	// Errors: *Failure when the guest or the sandbox says how the call failed;
-	// ErrWorn when it must be made in another process; ErrProtocol when the sandbox broke the protocol; ErrLost when it went
-	// away; the context's cause.
+	// ErrProtocol when the sandbox broke the protocol; ErrWorn when it wants to
+	// be replaced; ErrLost when it went away; the context's cause.
 	Call(ctx context.Context, call Call, caps Capabilities) (Result, error)
 	// Idle waits until a call that was abandoned has ended in the sandbox, and
 	// reports whether it did before the context ended. A sandbox that is not
@@ -70,11 +70,12 @@ type Capabilities interface {
 // cannot cause it without having broken its engine.
 var ErrProtocol = errors.New("the sandbox broke the protocol")
 
-// ErrWorn means that the sandbox wants to be replaced and has not begun the call.
-var ErrWorn = errors.New("the sandbox is worn out")
-
 // ErrLost means that the connection to the sandbox ended.
 var ErrLost = errors.New("the sandbox went away")
+
+// ErrWorn means that the sandbox has to be replaced, and that it has asked for
+// nothing yet in this call, so that the call may begin again in another one.
+var ErrWorn = errors.New("the sandbox is worn out")
 
 // Failure is the end of a call that brought no result, in the sandbox's words.
 type Failure struct {

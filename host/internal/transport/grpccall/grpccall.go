@@ -201,15 +201,15 @@ func (c *running) receive() (transport.Result, error) {
 // receiveResult collects the result. Memory is granted as bytes arrive, never
 // on the declared length.
 func (c *running) receiveResult(head *wire.ResultHead) (transport.Result, error) {
-	declared, answer := head.GetResultBytes(), transport.Status(head.GetStatus())
+	declared, how := head.GetResultBytes(), transport.Status(head.GetStatus())
 	if declared > c.call.MaxResult {
 		return transport.Result{}, &transport.Failure{
 			Kind:    wire.FailureKind_FAILURE_LIMIT,
 			Message: tooLarge(declared, c.call.MaxResult),
 		}
 	}
-	if answer > transport.StatusBadArguments {
-		return transport.Result{}, transport.Violation("result status %d (maximum %d)", answer, transport.StatusBadArguments)
+	if how > transport.StatusBadArguments {
+		return transport.Result{}, transport.Violation("result status %d (maximum %d)", how, transport.StatusBadArguments)
 	}
 	var data []byte
 	for uint64(len(data)) < declared {
@@ -229,5 +229,5 @@ func (c *running) receiveResult(head *wire.ResultHead) (transport.Result, error)
 		data = append(data, piece.Data...)
 	}
 	c.last = true
-	return transport.Result{Status: answer, Data: data}, nil
+	return transport.Result{Status: how, Data: data}, nil
 }

@@ -1,0 +1,217 @@
+package host_test
+
+import (
+	"errors"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"runtime"
+	"strings"
+	"sync"
+	"testing"
+	"time"
+	"unicode/utf8"
+
+	"github.com/ringfence/ringfence/host"
+	"github.com/ringfence/ringfence/internal/built"
+	"github.com/ringfence/ringfence/policies"
+)
+
+var hostileProgram = sync.OnceValues(func() ([]byte, error) {
+	dir, err := os.MkdirTemp("", "hostile")
+	if err != nil {
+		return nil, err
+	}
+	defer os.RemoveAll(dir)
+	build := exec.Command("go", "build", "-o", filepath.Join(dir, "p"), "./testdata/hostile")
+	build.Env = append(os.Environ(), "CGO_ENABLED=0")
+	if out, err := build.CombinedOutput(); err != nil {
+		return nil, errors.New(string(out))
+	}
+	return os.ReadFile(filepath.Join(dir, "p"))
+})
+
+// openHostile makes a host whose sandboxes are all taken over.
+func openHostile(t *testing.T, way string) *host.Host {
+	t.Helper()
+	program, err := hostileProgram()
+	if err != nil {
+		t.Fatal(err)
+	}
+	dir := t.TempDir()
+	path := filepath.Join(dir, "sandbox")
+	if err := os.WriteFile(path, append(program[:len(program):len(program)], "way="+way...), 0o700); err != nil {
+		t.Fatal(err)
+	}
+	text := strings.NewReplacer("STATE", filepath.Join(dir, "state"), "MODULE", built.Tool(t, "rogue")).Replace(`
+ringfence {
+  state_dir     = "STATE"
+  max_sandboxes = 2
+}
+plugin "bad" {
+  source = "MODULE"
+  http {
+    allow "http://127.0.0.1:1" {
+      methods = ["GET"]
+      paths   = ["/only"]
+    }
+  }
+  limits {
+    call_timeout = "400ms"
+  }
+}
+plugin "other" {
+  source = "MODULE"
+}
+`)
+	policy, err := policies.Parse(filepath.Join(dir, "test.hcl"), []byte(text), policies.Options{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	h, err := host.Open(policy, host.Options{Sandbox: path, CompileTimeout: time.Second, StartTimeout: 2 * time.Second})
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() {
+		if err := h.Close(); err != nil {
+			t.Error(err)
+		}
+		if info, err := os.Stat(filepath.Join(dir, "state", "audit.jsonl")); err != nil || info.Size() > 32<<20 {
+			t.Errorf("the audit log: %v, %v", info.Size(), err)
+		}
+	})
+	return h
+}
+
+// checkError wants one bounded line that a terminal can be trusted with.
+func checkError(t *testing.T, err error) {
+	t.Helper()
+	if err == nil {
+		return
+	}
+	if text := err.Error(); len(text) > 6000 || strings.ContainsFunc(text, func(r rune) bool { return r < ' ' || r >= 0x7f && r < 0xa0 || r == '\u202e' }) || !utf8.ValidString(text) {
+		t.Errorf("the error is not one bounded printable line: %d bytes, %.300q", len(text), text)
+	}
+}
+
+func TestASandboxThatWasTakenOverDoesNotStart(t *testing.T) {
+	for _, way := range []string{"offer of many", "offer of many engines", "error text", "no offer", "other terms",
+		"endless progress", "endless nothing", "a failure with escapes", "a failure to load", "no manifest"} {
+		t.Run(way, func(t *testing.T) {
+			h := openHostile(t, way)
+			began := time.Now()
+			_, err := h.Call(t.Context(), "bad.good", nil)
+			if err == nil {
+				t.Fatal("it started")
+			}
+			if took := time.Since(began); took > 6*time.Second {
+				t.Errorf("it took %s", took)
+			}
+			checkError(t, err)
+			t.Logf("%.200s", err)
+		})
+	}
+}
+
+func TestASandboxThatWasTakenOverHurtsNobodyElse(t *testing.T) {
+	h := openHostile(t, "")
+	if _, err := h.Call(t.Context(), "other.good", nil); err != nil {
+		t.Fatal(err)
+	}
+	large := append(append([]byte(`{"a":"`), strings.Repeat("x", 32<<20)...), `"}`...)
+	for _, tool := range []string{"early", "log_storm", "log_huge", "log_nothing", "request_nothing", "read_nothing", "secret_storm", "header_storm",
+		"deaf", "drip", "bytewise", "after_the_end", "stays_open", "error_text", "failure_text", "failed_text", "not_json", "not_utf8", "twice", "deep"} {
+		t.Run(tool, func(t *testing.T) {
+			stop, sampled := make(chan struct{}), make(chan uint64)
+			go sample(stop, sampled)
+			done := make(chan error, 1)
+			began := time.Now()
+			go func() {
+				r, err := h.Call(t.Context(), "bad."+tool, large)
+				if err == nil && !utf8.Valid(r.JSON) {
+					err = errors.New("a result that is not UTF-8 was accepted")
+					t.Error(err)
+				}
+				done <- err
+			}()
+			var slowest time.Duration
+			var err error
+			for waiting := true; waiting; {
+				select {
+				case err = <-done:
+					waiting = false
+				default:
+					one := time.Now()
+					if _, err := h.Call(t.Context(), "other.good", nil); err != nil {
+						t.Errorf("another plugin's call failed: %v", err)
+					}
+					slowest = max(slowest, time.Since(one))
+					time.Sleep(10 * time.Millisecond)
+				}
+			}
+			took := time.Since(began)
+			close(stop)
+			peak := <-sampled
+			checkError(t, err)
+			if took > 4*time.Second {
+				t.Errorf("the call took %s", took)
+			}
+			if slowest > 3*time.Second {
+				t.Errorf("another plugin's call took %s", slowest)
+			}
+			if peak > 400<<20 {
+				t.Errorf("the host's heap grew to %d MiB", peak>>20)
+			}
+			t.Logf("%s, others %s, heap %d MiB: %.160v", took.Round(time.Millisecond), slowest.Round(time.Millisecond), peak>>20, err)
+			if _, err := h.Call(t.Context(), "bad.good", nil); err != nil {
+				t.Errorf("the next call failed: %v", err)
+			}
+		})
+	}
+}
+
+func TestACallBeginsAgainInPlaceOfAWornSandbox(t *testing.T) {
+	h := openHostile(t, "worn once "+filepath.Join(t.TempDir(), "marker"))
+	if _, err := h.Call(t.Context(), "bad.good", nil); err != nil {
+		t.Error(err)
+	}
+	if _, err := h.Call(t.Context(), "bad.worn_later", nil); !errors.Is(err, host.ErrSandbox) {
+		t.Errorf("got %v, want ErrSandbox", err)
+	}
+	h = openHostile(t, "worn for ever")
+	if _, err := h.Call(t.Context(), "bad.good", nil); !errors.Is(err, host.ErrSandbox) {
+		t.Errorf("got %v, want ErrSandbox", err)
+	} else {
+		checkError(t, err)
+	}
+}
+
+// What the policy says of a request quotes the request.
+func TestADenialCannotSteerTheTerminal(t *testing.T) {
+	h := openHostile(t, "")
+	for _, tool := range []string{"denied_method", "denied_url", "denied_host", "denied_scheme", "denied_path", "denied_header"} {
+		_, err := h.Call(t.Context(), "bad."+tool, nil)
+		if !errors.Is(err, host.ErrDenied) {
+			t.Errorf("%s: got %v, want ErrDenied", tool, err)
+		}
+		checkError(t, err)
+		t.Logf("%s: %.200v", tool, err)
+	}
+}
+
+// sample tells the largest heap until stop is closed.
+func sample(stop <-chan struct{}, largest chan<- uint64) {
+	var m runtime.MemStats
+	peak := uint64(0)
+	for tick := time.NewTicker(20 * time.Millisecond); ; {
+		select {
+		case <-stop:
+			tick.Stop()
+			largest <- peak
+			return
+		case <-tick.C:
+			runtime.ReadMemStats(&m)
+			peak = max(peak, m.HeapInuse)
+		}
+	}
+}
