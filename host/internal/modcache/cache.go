@@ -33,8 +33,8 @@ type Cache struct {
 }
 
 // Open opens the cache in dir, which it makes, together with its key, when it
-// is not there. Entries beyond max bytes in all are dropped, the longest unused
-// first.
+// is not there. What hosts that died left half written is removed. Entries
+// beyond max bytes in all are dropped, the longest unused first.
 func Open(dir string, max int64) (*Cache, error) {
 	if err := os.MkdirAll(dir, 0o700); err != nil {
 		return nil, fmt.Errorf("make the folder for compiled modules: %w", err)
@@ -46,6 +46,7 @@ func Open(dir string, max int64) (*Cache, error) {
 	if err != nil {
 		return nil, err
 	}
+	sweep(dir)
 	return &Cache{dir: dir, secret: secret, max: max}, nil
 }
 
@@ -110,7 +111,7 @@ func (c *Cache) read(key Key, f *os.File) (*os.File, int64, error) {
 
 // Put stores compiled code: what write writes. It appears whole or not at all.
 func (c *Cache) Put(key Key, write func(io.Writer) error) error {
-	f, err := os.CreateTemp(c.dir, "new-*")
+	f, err := create(c.dir)
 	if err != nil {
 		return fmt.Errorf("store a compiled module: %w", err)
 	}
@@ -119,6 +120,8 @@ func (c *Cache) Put(key Key, write func(io.Writer) error) error {
 	if err := c.fill(f, key, write); err != nil {
 		return fmt.Errorf("store a compiled module: %w", err)
 	}
+	// Closed any earlier, its lock would be gone while it still has its name. An
+	// entry that then turns out not to be on the disk is not authentic.
 	if err := os.Rename(f.Name(), c.path(key)); err != nil {
 		return fmt.Errorf("store a compiled module: %w", err)
 	}
@@ -146,10 +149,8 @@ func (c *Cache) fill(f *os.File, key Key, write func(io.Writer) error) error {
 	if _, err := io.Copy(mac, io.NewSectionReader(f, int64(headerSize), counted.n)); err != nil {
 		return err
 	}
-	if _, err := f.WriteAt(mac.Sum(signed), 0); err != nil {
-		return err
-	}
-	return f.Close()
+	_, err := f.WriteAt(mac.Sum(signed), 0)
+	return err
 }
 
 type counter struct {

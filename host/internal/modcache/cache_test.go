@@ -7,7 +7,9 @@ import (
 	"io"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
+	"sync"
 	"testing"
 	"time"
 )
@@ -202,22 +204,51 @@ func TestTheCacheStaysWithinItsSize(t *testing.T) {
 	}
 }
 
-func TestWhatADeadHostLeftIsSwept(t *testing.T) {
+func TestWhatADeadHostLeftIsSweptByTheNext(t *testing.T) {
 	c := open(t, t.TempDir(), 1<<20)
-	left := filepath.Join(c.dir, "new-123")
-	if err := os.WriteFile(left, []byte("half"), 0o600); err != nil {
+	dead := filepath.Join(c.dir, "new-123")
+	if err := os.WriteFile(dead, []byte("half"), 0o600); err != nil {
 		t.Fatal(err)
 	}
-	old := time.Now().Add(-2 * staleAfter)
-	if err := os.Chtimes(left, old, old); err != nil {
+	var alive string
+	err := c.Put(Key{1}, func(w io.Writer) error {
+		left, err := filepath.Glob(filepath.Join(c.dir, "new-*"))
+		if err != nil || len(left) != 2 {
+			t.Fatalf("half written: %v (%v)", left, err)
+		}
+		alive = left[slices.IndexFunc(left, func(path string) bool { return path != dead })]
+		open(t, c.dir, 1<<20) // another host starts
+		if _, err := os.Stat(dead); !errors.Is(err, os.ErrNotExist) {
+			t.Errorf("the dead host's file is still there (%v)", err)
+		}
+		if _, err := os.Stat(alive); err != nil {
+			t.Errorf("the living host's file: %v", err)
+		}
+		return nil
+	})
+	if err != nil {
 		t.Fatal(err)
 	}
-	if err := c.Trim(); err != nil {
-		t.Fatal(err)
+}
+
+// Many hosts that start and write at once never sweep each other's files.
+func TestHammerSweep(t *testing.T) {
+	dir := t.TempDir()
+	var wg sync.WaitGroup
+	for i := range 8 {
+		wg.Go(func() {
+			for range 50 {
+				c, err := Open(dir, 1<<20)
+				if err == nil {
+					err = c.Put(Key{byte(i)}, func(io.Writer) error { return nil })
+				}
+				if err != nil {
+					t.Error(err)
+				}
+			}
+		})
 	}
-	if _, err := os.Stat(left); !errors.Is(err, os.ErrNotExist) {
-		t.Fatalf("still there (%v)", err)
-	}
+	wg.Wait()
 }
 
 func TestOtherFilesAreNoEntries(t *testing.T) {

@@ -26,11 +26,11 @@ func (c *Cache) Lock(ctx context.Context, key Key) (unlock func(), err error) {
 	// flock has no deadline, so it is polled; a wait here is for a compilation
 	// of seconds.
 	for wait := time.Millisecond; ; wait = min(2*wait, 100*time.Millisecond) {
-		err := unix.Flock(int(f.Fd()), unix.LOCK_EX|unix.LOCK_NB)
-		if err == nil {
+		locked, err := tryLock(f)
+		if locked {
 			return func() { f.Close() }, nil
 		}
-		if !errors.Is(err, unix.EWOULDBLOCK) && !errors.Is(err, unix.EINTR) {
+		if err != nil {
 			f.Close()
 			return nil, fmt.Errorf("lock a compiled module: %w", err)
 		}
@@ -41,4 +41,13 @@ func (c *Cache) Lock(ctx context.Context, key Key) (unlock func(), err error) {
 		case <-time.After(wait):
 		}
 	}
+}
+
+// tryLock locks a file until it is closed, unless somebody else has it locked.
+func tryLock(f *os.File) (bool, error) {
+	err := unix.Flock(int(f.Fd()), unix.LOCK_EX|unix.LOCK_NB)
+	if errors.Is(err, unix.EWOULDBLOCK) || errors.Is(err, unix.EINTR) {
+		return false, nil
+	}
+	return err == nil, err
 }

@@ -31,16 +31,13 @@ func loadSecret(dir string) ([]byte, error) {
 // makeSecret writes a new key. Two hosts that start at once both write one; the
 // link of the second fails, and both read the first one's.
 func makeSecret(dir, path string) error {
-	f, err := os.CreateTemp(dir, "new-*") // mode 0600
+	f, err := create(dir)
 	if err != nil {
 		return err
 	}
 	defer os.Remove(f.Name())
 	defer f.Close()
 	if _, err := io.CopyN(f, rand.Reader, secretSize); err != nil {
-		return err
-	}
-	if err := f.Close(); err != nil {
 		return err
 	}
 	if err := os.Link(f.Name(), path); err != nil && !errors.Is(err, fs.ErrExist) {

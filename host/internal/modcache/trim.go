@@ -12,10 +12,6 @@ import (
 	"time"
 )
 
-// staleAfter is when a half-written file of a host that died is removed. It is
-// far longer than any compilation may take.
-const staleAfter = time.Hour
-
 // Entry is one compiled module.
 type Entry struct {
 	Name string    `json:"key"`
@@ -49,7 +45,7 @@ func isKey(name string) bool {
 }
 
 // Trim drops the longest unused entries until the rest fits, but never the
-// newest, and what hosts left half written when they died.
+// newest.
 func (c *Cache) Trim() error {
 	entries, err := c.List()
 	if err != nil {
@@ -64,7 +60,7 @@ func (c *Cache) Trim() error {
 			}
 		}
 	}
-	return c.sweep(time.Now().Add(-staleAfter))
+	return nil
 }
 
 // Clear drops all entries and returns how many there were and their bytes. The
@@ -88,20 +84,6 @@ func (c *Cache) remove(name string) error {
 	err := os.Remove(filepath.Join(c.dir, name+entryExt))
 	if err != nil && !errors.Is(err, fs.ErrNotExist) {
 		return fmt.Errorf("drop a compiled module: %w", err)
-	}
-	return nil
-}
-
-// sweep removes temporary files older than the given time.
-func (c *Cache) sweep(before time.Time) error {
-	left, err := filepath.Glob(filepath.Join(c.dir, "new-*"))
-	if err != nil {
-		return err
-	}
-	for _, path := range left {
-		if info, err := os.Lstat(path); err == nil && info.ModTime().Before(before) {
-			os.Remove(path)
-		}
 	}
 	return nil
 }
