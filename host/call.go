@@ -183,7 +183,7 @@ func survives(err error) bool {
 	var failure *transport.Failure
 	if errors.As(err, &failure) {
 		switch failure.Kind {
-		case wire.FailureKind_FAILURE_TRAP, wire.FailureKind_FAILURE_EXIT, wire.FailureKind_FAILURE_CANCELED:
+		case wire.FailureKind_FAILURE_TRAP, wire.FailureKind_FAILURE_EXIT:
 			return true
 		}
 		return false

@@ -72,14 +72,13 @@ func (e *CallError) Unwrap() error { return e.Err }
 
 // failures maps what a sandbox says of a failed call.
 var failures = map[wire.FailureKind]error{
-	wire.FailureKind_FAILURE_TRAP:     ErrCrashed,
-	wire.FailureKind_FAILURE_EXIT:     ErrCrashed,
-	wire.FailureKind_FAILURE_STACK:    ErrCrashed,
-	wire.FailureKind_FAILURE_MEMORY:   ErrMemory,
-	wire.FailureKind_FAILURE_ABI:      ErrResult,
-	wire.FailureKind_FAILURE_MODULE:   ErrModule,
-	wire.FailureKind_FAILURE_CANCELED: ErrCanceled,
-	wire.FailureKind_FAILURE_LIMIT:    ErrResult,
+	wire.FailureKind_FAILURE_TRAP:   ErrCrashed,
+	wire.FailureKind_FAILURE_EXIT:   ErrCrashed,
+	wire.FailureKind_FAILURE_STACK:  ErrCrashed,
+	wire.FailureKind_FAILURE_MEMORY: ErrMemory,
+	wire.FailureKind_FAILURE_ABI:    ErrResult,
+	wire.FailureKind_FAILURE_MODULE: ErrModule,
+	wire.FailureKind_FAILURE_LIMIT:  ErrResult,
 }
 
 // classify turns what came up from below into a CallError.

@@ -82,11 +82,28 @@ func (t *Transport) Call(ctx context.Context, call transport.Call, caps transpor
 	}()
 	select {
 	case o := <-answer:
-		return o.result, o.err
+		return o.result, whoCancelled(ctx, o.err)
 	case <-ctx.Done():
 		c.cancel()
 		return transport.Result{}, context.Cause(ctx)
 	}
+}
+
+// whoCancelled puts the host's own reason in the place of a sandbox's word that
+// the call was cancelled. Both watch the same deadline, and the sandbox may be
+// the first to notice; without a reason here, it has no business to stop.
+func whoCancelled(ctx context.Context, err error) error {
+	var failure *transport.Failure
+	if !errors.As(err, &failure) || failure.Kind != wire.FailureKind_FAILURE_CANCELED {
+		return err
+	}
+	if deadline, ok := ctx.Deadline(); ok && time.Until(deadline) <= 0 {
+		<-ctx.Done() // the timer is due
+	}
+	if cause := context.Cause(ctx); cause != nil {
+		return cause
+	}
+	return transport.Violation("it cancelled a call that nobody had cancelled")
 }
 
 func (t *Transport) begin() chan struct{} {
@@ -142,7 +159,8 @@ func (c *running) run(answer chan<- outcome) (clean bool) {
 func (c *running) sendArguments() {
 	start := &wire.CallStart{Tool: c.call.Tool, ArgumentsBytes: uint64(len(c.call.Arguments))}
 	if deadline, ok := c.ctx.Deadline(); ok {
-		start.TimeoutMs = uint64(max(1, time.Until(deadline).Milliseconds()))
+		// Rounded up: the sandbox's time ends after the host's.
+		start.TimeoutMs = uint64(max(0, time.Until(deadline).Milliseconds()) + 1)
 	}
 	if c.write(&wire.HostFrame{Kind: &wire.HostFrame_Start{Start: start}}) != nil {
 		return

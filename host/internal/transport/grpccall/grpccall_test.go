@@ -264,6 +264,36 @@ func TestACancelledSandboxThatEndsInTimeCanBeUsedAgain(t *testing.T) {
 	}
 }
 
+// The sandbox watches the deadline, too. When it is the first to notice, the call
+// has still timed out, and was not cancelled by anybody.
+func TestASandboxThatSaysCancelledIsAskedForTheHostsReason(t *testing.T) {
+	late := errors.New("call_timeout = 50ms")
+	for name, tt := range map[string]struct {
+		wait time.Duration
+		want error
+	}{
+		"at the deadline":   {50 * time.Millisecond, late},
+		"though nobody had": {time.Hour, transport.ErrProtocol},
+	} {
+		t.Run(name, func(t *testing.T) {
+			tr := serve(t, func(s stream) error {
+				if _, err := drain(s); err != nil {
+					return err
+				}
+				if tt.wait < time.Minute {
+					<-time.After(tt.wait)
+				}
+				return send(s, &wire.SandboxFrame{Kind: &wire.SandboxFrame_Failure{Failure: &wire.Failure{Kind: wire.FailureKind_FAILURE_CANCELED}}})
+			})
+			ctx, cancel := context.WithTimeoutCause(t.Context(), tt.wait, late)
+			defer cancel()
+			if _, err := tr.Call(ctx, transport.Call{Arguments: []byte("{}"), MaxResult: 10}, &caps{}); !errors.Is(err, tt.want) {
+				t.Fatalf("got %v, want %v", err, tt.want)
+			}
+		})
+	}
+}
+
 func TestAnAnswerDoesNotWaitForTheStreamToEnd(t *testing.T) {
 	release := make(chan struct{})
 	tr := serve(t, func(s stream) error {
