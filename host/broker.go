@@ -11,7 +11,7 @@ func newBroker(h *Host, p *policies.Plugin) *broker.Broker {
 		Plugin:  p.Name(),
 		HTTP:    p.HTTP(),
 		Secrets: p.Secrets(),
-		Audit:   h.audit,
+		Audit:   h.recorder,
 		RunDir:  h.dir.Path(),
 		RootCAs: h.opts.RootCAs,
 	})

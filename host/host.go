@@ -79,12 +79,14 @@ type Host struct {
 	id     string
 	log    hclog.Logger
 
-	audit   *audit.Log
-	dir     *rundir.Dir
-	cache   *modcache.Cache
-	factory *lazyFactory
-	pool    *supervise.Pool[*sandbox.Sandbox]
-	plugins map[string]*plugin
+	audit *audit.Log
+	// recorder is audit, for all who record.
+	recorder audit.Recorder
+	dir      *rundir.Dir
+	cache    *modcache.Cache
+	factory  *lazyFactory
+	pool     *supervise.Pool[*sandbox.Sandbox]
+	plugins  map[string]*plugin
 
 	calls  atomic.Uint64
 	active sync.WaitGroup // calls that are under way
@@ -119,18 +121,19 @@ func Open(policy *policies.Policy, opts Options) (*Host, error) {
 }
 
 func (h *Host) open(settings policies.Settings) error {
-	state := settings.StateDir
-	if err := os.MkdirAll(state, 0o700); err != nil {
-		return fmt.Errorf("make the state folder: %w", err)
-	}
 	h.pool = supervise.New[*sandbox.Sandbox](settings.MaxSandboxes)
 	var err error
+	// The run folder comes first: it is what checks that nobody else can write
+	// to the state folder, before anything in there is opened.
+	if h.dir, err = rundir.Open(settings.StateDir); errors.Is(err, rundir.ErrUnsupported) {
+		return fmt.Errorf("run sandboxes: %w: they need Linux", err)
+	} else if err != nil {
+		return fmt.Errorf("the state folder cannot be used: %w (to use another one, set state_dir in the policy's ringfence block)", err)
+	}
 	if h.audit, err = audit.Open(AuditPath(settings), h.id); err != nil {
 		return err
 	}
-	if h.dir, err = rundir.Open(state); err != nil {
-		return fmt.Errorf("make the run folder: %w", err)
-	}
+	h.recorder = logged{h.audit, h.log}
 	if swept := h.dir.Swept(); swept.Folders+len(swept.Killed)+len(swept.Problems) > 0 {
 		h.log.Info("removed what a host that died left behind", "folders", swept.Folders, "killed", swept.Killed, "problems", swept.Problems)
 	}
@@ -213,7 +216,7 @@ func (h *Host) enter() error {
 // record puts a decision into the audit log. What is not on record must not be
 // done.
 func (h *Host) record(tool string, e audit.Entry) error {
-	if err := h.audit.Record(e); err != nil {
+	if err := h.recorder.Record(e); err != nil {
 		return &CallError{Kind: ErrAudit, Tool: tool, Detail: err.Error(), Err: err}
 	}
 	return nil

@@ -2,6 +2,7 @@ package policies
 
 import (
 	"errors"
+	"fmt"
 	"os"
 	"path/filepath"
 	"strings"
@@ -159,6 +160,10 @@ func TestDefaults(t *testing.T) {
 	}
 	if got := p.Settings().StateDir; got != "/var/xdg/ringfence" {
 		t.Errorf("StateDir = %q", got)
+	}
+	homeless := Options{LookupEnv: func(string) (string, bool) { return "", false }}
+	if got, want := parse1(t, "", homeless).Settings().StateDir, filepath.Join(os.TempDir(), fmt.Sprint("ringfence-", os.Getuid())); got != want {
+		t.Errorf("state_dir without a home = %q, want %q", got, want)
 	}
 	if p = parse1(t, "", Options{LookupEnv: env("XDG_STATE_HOME", "relative")}); p.Settings().StateDir != "/home/tester/.local/state/ringfence" {
 		t.Errorf("StateDir = %q", p.Settings().StateDir)

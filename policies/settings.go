@@ -4,6 +4,7 @@ import (
 	"os"
 	"path/filepath"
 	"runtime"
+	"strconv"
 	"strings"
 
 	"github.com/hashicorp/hcl/v2/hclsyntax"
@@ -18,7 +19,8 @@ type Settings struct {
 	// by default two for each CPU.
 	MaxSandboxes int
 	// StateDir is the absolute path of the folder for the host's own files; by
-	// default $XDG_STATE_HOME/ringfence, else ~/.local/state/ringfence.
+	// default $XDG_STATE_HOME/ringfence, else ~/.local/state/ringfence, else,
+	// without a home, ringfence-UID among the temporary files.
 	StateDir string
 }
 
@@ -56,8 +58,9 @@ func (d *decoder) defaultStateDir() string {
 		return filepath.Join(home, ".local", "state", "ringfence")
 	}
 	// Without a home (a container's bare user) state cannot outlive the
-	// machine's temporary files anyway.
-	return filepath.Join(os.TempDir(), "ringfence")
+	// machine's temporary files anyway. Users share that folder, so the name is
+	// the user's own; whoever takes it first is found out when it is opened.
+	return filepath.Join(os.TempDir(), "ringfence-"+strconv.Itoa(os.Getuid()))
 }
 
 func (d *decoder) home() (string, bool) {
