@@ -1,5 +1,5 @@
-# How to build the sandbox process, for the Makefile to include. It sets
-# nothing outside of WASM_*, and adds two targets:
+# How to build the sandbox process, for the Makefile to include. It needs $(GO),
+# sets nothing outside of WASM_*, and adds two targets:
 #
 #   bin/ringfence-plugin-wasm   the sandbox process
 #   bin/lib/libwasmer.so        the engine, found beside it wherever bin/ is
@@ -9,7 +9,10 @@
 # looked for in lib/ beside the binary, and in /lib: inside a jail's root there
 # is no /proc, which $ORIGIN needs.
 
-WASM_WASMER_DIR = $(shell go list -m -f '{{.Dir}}' github.com/wasmerio/wasmer-go)
+# Building the host does not download wasmer-go, and `go list` names no folder
+# for a module that is not there yet.
+WASM_WASMER     = github.com/wasmerio/wasmer-go
+WASM_WASMER_DIR = $(eval WASM_WASMER_DIR := $(shell $(GO) mod download $(WASM_WASMER) && $(GO) list -m -f '{{.Dir}}' $(WASM_WASMER)))$(WASM_WASMER_DIR)
 WASM_PACKAGED   = $(WASM_WASMER_DIR)/wasmer/packaged
 WASM_LIBRARY    = $(WASM_PACKAGED)/lib/linux-amd64/libwasmer.so
 WASM_ENV        = CGO_ENABLED=1 CGO_CFLAGS="-O2 -I$(WASM_PACKAGED)/include" \
@@ -20,11 +23,11 @@ WASM_SOURCES    = $(shell find plugins/wasm pluginkit -name '*.go' -not -path '*
 
 bin/lib/libwasmer.so: go.mod
 	@mkdir -p bin/lib
-	@test -n "$(WASM_WASMER_DIR)" || { echo "wasmer-go is not in the module cache: run go mod download"; exit 1; }
+	@test -n "$(WASM_WASMER_DIR)" || { echo "wasmer-go could not be downloaded; its version is in go.mod"; exit 1; }
 	cp -f "$(WASM_LIBRARY)" $@.tmp
 	chmod 0755 $@.tmp
 	strip --strip-unneeded $@.tmp
 	mv -f $@.tmp $@
 
 bin/ringfence-plugin-wasm: bin/lib/libwasmer.so go.mod go.sum $(WASM_SOURCES)
-	$(WASM_ENV) go build -trimpath -tags custom_wasmer_runtime -ldflags "$(WASM_LDFLAGS)" -o $@ ./plugins/wasm
+	$(WASM_ENV) $(GO) build -trimpath -tags custom_wasmer_runtime -ldflags "$(WASM_LDFLAGS)" -o $@ ./plugins/wasm

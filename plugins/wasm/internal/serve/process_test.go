@@ -7,11 +7,13 @@ import (
 	"fmt"
 	"os"
 	"os/exec"
+	"path/filepath"
 	"strings"
 	"sync"
 	"testing"
 	"time"
 
+	"github.com/ringfence/ringfence/internal/built"
 	"github.com/ringfence/ringfence/pluginkit"
 	"github.com/ringfence/ringfence/pluginkit/wire"
 	"github.com/ringfence/ringfence/plugins/wasm/internal/wasmtest"
@@ -22,7 +24,7 @@ import (
 	"google.golang.org/grpc/status"
 )
 
-// process is a sandbox in a process of its own, with real limits.
+// process is the built sandbox program in a process of its own, with real limits.
 type process struct {
 	sandbox
 	command *exec.Cmd
@@ -48,10 +50,6 @@ func (o *output) String() string {
 	return o.text.String()
 }
 
-// shippedBinary names the sandbox binary to test; without it this test binary
-// serves as one.
-const shippedBinary = "RINGFENCE_PLUGIN_WASM"
-
 func startProcess(t testing.TB, content []byte) *process {
 	t.Helper()
 	file := os.NewFile(uintptr(wasmtest.Sealed(t, content)), "module")
@@ -61,14 +59,8 @@ func startProcess(t testing.TB, content []byte) *process {
 		t.Fatal(err)
 	}
 	defer null.Close()
-	binary := os.Args[0]
-	if shipped := os.Getenv(shippedBinary); shipped != "" {
-		binary = shipped
-	} else if raceDetector {
-		t.Skipf("the race detector needs more memory than a sandbox may have; set %s", shippedBinary)
-	}
-	p := &process{command: exec.Command(binary), exited: make(chan struct{})}
-	p.command.Env = []string{asProcess + "=1", "TMPDIR=" + t.TempDir(), "GOMAXPROCS=2",
+	p := &process{command: exec.Command(filepath.Join(built.Bin(t), "ringfence-plugin-wasm")), exited: make(chan struct{})}
+	p.command.Env = []string{"TMPDIR=" + t.TempDir(), "GOMAXPROCS=2",
 		pluginkit.Handshake.MagicCookieKey + "=" + pluginkit.Handshake.MagicCookieValue}
 	p.command.ExtraFiles = []*os.File{null, file} // descriptors 3 and 4
 	p.command.Stderr = &p.stderr
