@@ -24,12 +24,12 @@ type DiagnosticsError struct {
 
 // Problem is one diagnostic, for callers that print their own form of it.
 type Problem struct {
-	File    string // as the policy was named
-	Line    int    // from 1; 0 when the problem has no place in a file
-	Column  int    // from 1
-	Warning bool
-	Summary string
-	Detail  string // "" or what to do about it
+	File    string `json:"file,omitempty"`   // as the policy was named
+	Line    int    `json:"line,omitempty"`   // from 1; 0 when the problem has no place in a file
+	Column  int    `json:"column,omitempty"` // from 1
+	Warning bool   `json:"warning,omitempty"`
+	Summary string `json:"summary"`
+	Detail  string `json:"detail,omitempty"` // what to do about it
 }
 
 // String is "file:line: summary; detail" on one line.

@@ -62,7 +62,8 @@ func (s *schema) check(raw []byte) error {
 // /properties/x: …") down to the last place and what is wrong there.
 func innermost(err error) string {
 	const trail = "validating "
-	text := []byte(err.Error())
+	// The validator prints a JSON null as reflect does.
+	text := bytes.ReplaceAll([]byte(err.Error()), []byte("<invalid reflect.Value>"), []byte("null"))
 	var place []byte
 	for bytes.HasPrefix(text, []byte(trail)) {
 		head, rest, ok := bytes.Cut(text[len(trail):], []byte(": "))
