@@ -43,7 +43,10 @@ policy or a guard, 4 the sandbox died or timed out.`,
 		},
 		ValidArgsFunction: a.completeTool,
 		RunE: func(cmd *cobra.Command, args []string) error {
-			arguments, err := a.readArguments(args[1:])
+			if cmd.Flags().Changed("timeout") && timeout <= 0 {
+				return usagef("--timeout %s: write a time that is more than nothing, such as 30s", timeout)
+			}
+			arguments, err := a.readArguments(cmd.Context(), args[1:])
 			if err != nil {
 				return err
 			}
@@ -53,7 +56,11 @@ policy or a guard, 4 the sandbox died or timed out.`,
 				ctx, cancel = context.WithTimeout(ctx, timeout)
 				defer cancel()
 			}
-			return a.call(ctx, args[0], arguments, raw, timing)
+			err = a.call(ctx, args[0], arguments, raw, timing)
+			if errors.Is(err, host.ErrTimeout) && ctx.Err() == context.DeadlineExceeded {
+				return fmt.Errorf("%w (--timeout %s)", err, timeout)
+			}
+			return err
 		},
 	}
 	a.policyFlags(cmd)
@@ -115,8 +122,9 @@ func (a *app) printResult(r *host.Result, raw bool) error {
 
 func ms(d time.Duration) float64 { return float64(d.Microseconds()) / 1000 }
 
-// readArguments reads the arguments of a call, which may be large.
-func (a *app) readArguments(args []string) ([]byte, error) {
+// readArguments reads the arguments of a call, which may be large, or slow to
+// come.
+func (a *app) readArguments(ctx context.Context, args []string) ([]byte, error) {
 	if len(args) == 0 {
 		return nil, nil
 	}
@@ -125,9 +133,9 @@ func (a *app) readArguments(args []string) ([]byte, error) {
 	var err error
 	switch {
 	case text == "-":
-		b, err = readBounded(a.in, "standard input")
+		b, err = interruptible(ctx, func() ([]byte, error) { return readBounded(a.in, "standard input") })
 	case strings.HasPrefix(text, "@"):
-		b, err = readFile(text[1:])
+		b, err = interruptible(ctx, func() ([]byte, error) { return readFile(text[1:]) })
 	default:
 		b = []byte(text)
 	}
@@ -135,6 +143,26 @@ func (a *app) readArguments(args []string) ([]byte, error) {
 		return nil, err
 	}
 	return b, checkJSON(b, text)
+}
+
+// interruptible stops waiting for a read when ctx ends. A terminal, a pipe or a
+// FIFO cannot be told to stop; the goroutine ends with the process.
+func interruptible(ctx context.Context, read func() ([]byte, error)) ([]byte, error) {
+	type bytesOrError struct {
+		b   []byte
+		err error
+	}
+	done := make(chan bytesOrError, 1)
+	go func() {
+		b, err := read()
+		done <- bytesOrError{b, err}
+	}()
+	select {
+	case r := <-done:
+		return r.b, r.err
+	case <-ctx.Done():
+		return nil, errInterrupted
+	}
 }
 
 func readFile(path string) ([]byte, error) {

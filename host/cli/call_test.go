@@ -74,6 +74,18 @@ func TestCallAsJSON(t *testing.T) {
 	}
 }
 
+func TestVerboseShowsDecisionsAndWhatToolsLog(t *testing.T) {
+	d := deploy(t, simple)
+	out := d.run("call", "rogue.fetch", `{"url": "https://example.com"}`, "--verbose")
+	if out.code != 3 {
+		t.Fatalf("%+v", out)
+	}
+	out.wantWords(t, "ringfence: launch: decision=allow plugin=rogue", "ringfence: call: decision=allow", "ringfence: http: decision=deny", "no http block", "ringfence: result: ")
+	if out := d.run("call", "rogue.crash", "-v"); !strings.Contains(out.stderr, "rogue.crash: panic: rogue crashes on purpose") {
+		t.Errorf("%+v", out)
+	}
+}
+
 func TestExitCodesTellWhatHappened(t *testing.T) {
 	d := deploy(t, simple)
 	for name, tt := range map[string]struct {
@@ -87,6 +99,11 @@ func TestExitCodesTellWhatHappened(t *testing.T) {
 		"stack overflow":       {[]string{"call", "rogue.overflow"}, 1, "stack"},
 		"usage":                {[]string{"call"}, 2, "--help"},
 		"unknown command":      {[]string{"cal"}, 2, "did you mean call?"},
+		"misspelt command":     {[]string{"demoo"}, 2, "did you mean demo?"},
+		"unknown subcommand":   {[]string{"cache", "drop"}, 2, "ringfence cache --help"},
+		"unknown help topic":   {[]string{"help", "cal"}, 2, "did you mean call?"},
+		"unknown shell":        {[]string{"completion", "tcsh"}, 2, `no command "tcsh"`},
+		"too many arguments":   {[]string{"version", "now"}, 2, "takes no arguments, but got 1 argument;"},
 		"unknown flag":         {[]string{"call", "--polcy", "x"}, 2, "--help"},
 		"unknown plugin":       {[]string{"call", "jk.run"}, 2, "the policy has jq, rogue"},
 		"unknown tool":         {[]string{"call", "jq.rum"}, 2, "jq offers jq.run"},
@@ -98,7 +115,9 @@ func TestExitCodesTellWhatHappened(t *testing.T) {
 		"bad variable":         {[]string{"call", "jq.run", "--var", "x"}, 2, "name=value"},
 		"denied":               {[]string{"call", "rogue.fetch", `{"url": "https://example.com"}`}, 3, "no http block"},
 		"CPU time":             {[]string{"call", "rogue.loop"}, 4, "cpu_time = 1s"},
-		"timeout":              {[]string{"call", "rogue.sleep", `{"milliseconds": 100000}`, "--timeout", "2s"}, 4, "timed out"},
+		"timeout":              {[]string{"call", "rogue.sleep", `{"milliseconds": 100000}`, "--timeout", "2s"}, 4, "timed out (--timeout 2s)"},
+		"no time":              {[]string{"call", "rogue.sleep", "{}", "--timeout", "-1s"}, 2, "--timeout -1s"},
+		"null arguments":       {[]string{"call", "jq.run", "null"}, 2, `type: null has type "null", want "object"`},
 	} {
 		t.Run(name, func(t *testing.T) { d.run(tt.args...).wantLine(t, tt.code, tt.says) })
 	}
@@ -181,6 +200,7 @@ func TestDemo(t *testing.T) {
 	if out.code != 0 {
 		t.Fatalf("%+v", out)
 	}
+	wantTranscript(t, out.stdout)
 	for _, want := range []string{
 		"Authorization: Bearer ghp_demo", "nothing arrived", "denied by policy", "CPU time used up",
 		"out of memory", "rogue crashes on purpose", "Every decision is on record",

@@ -10,6 +10,7 @@ import (
 	"io"
 	"os"
 	"os/signal"
+	"slices"
 	"strings"
 	"syscall"
 
@@ -20,14 +21,23 @@ import (
 func Main() int {
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM, syscall.SIGHUP)
 	defer stop()
-	a := &app{in: os.Stdin, out: os.Stdout, err: os.Stderr}
+	// The first signal ends what runs, in order. Should that hang, the second
+	// finds the system's own handling and ends the process.
+	context.AfterFunc(ctx, stop)
+	// Without a handler, a write to a pipe that nobody reads would end the
+	// process at once, and leave its run folder behind.
+	signal.Notify(make(chan os.Signal, 1), syscall.SIGPIPE)
+	ctx, cancel := context.WithCancel(ctx)
+	defer cancel()
+	a := &app{in: os.Stdin, out: &stdout{file: os.Stdout, stop: cancel}, err: os.Stderr}
 	return a.run(ctx, os.Args[1:])
 }
 
 // app is one run of the command line.
 type app struct {
-	in       io.Reader
-	out, err io.Writer
+	in  io.Reader
+	out *stdout
+	err io.Writer
 
 	policyPath string
 	vars       []string
@@ -38,14 +48,13 @@ type app struct {
 func (a *app) run(ctx context.Context, args []string) int {
 	root := a.root()
 	root.SetArgs(args)
-	root.SetIn(a.in)
-	root.SetOut(a.out)
-	root.SetErr(a.err)
 	err := root.ExecuteContext(ctx)
-	if err == nil {
+	switch lost := a.out.err(); {
+	case lost != nil:
+		err = lost
+	case err == nil:
 		return exitOK
-	}
-	if ctx.Err() != nil && exitCode(err) != exitUsage {
+	case ctx.Err() != nil && exitCode(err) != exitUsage:
 		err = errInterrupted
 	}
 	a.report(err)
@@ -68,6 +77,10 @@ network, no files and no environment but what an HCL policy grants.`,
 		Args:          noSuchCommand,
 		RunE:          func(cmd *cobra.Command, _ []string) error { return cmd.Help() },
 	}
+	root.SuggestionsMinimumDistance = 2 // letters
+	root.SetIn(a.in)
+	root.SetOut(a.out)
+	root.SetErr(a.err)
 	root.PersistentFlags().BoolVar(&a.json, "json", false, "print JSON, errors too")
 	root.PersistentFlags().BoolVarP(&a.verbose, "verbose", "v", false, "log what the host and the sandboxes do to standard error")
 	root.SetFlagErrorFunc(func(cmd *cobra.Command, err error) error {
@@ -75,7 +88,16 @@ network, no files and no environment but what an HCL policy grants.`,
 	})
 	root.AddCommand(a.callCommand(), a.toolsCommand(), a.validateCommand(), a.inspectCommand(),
 		a.cacheCommand(), a.demoCommand(), a.versionCommand())
-	root.CompletionOptions.HiddenDefaultCmd = false
+	root.InitDefaultHelpCmd()
+	root.InitDefaultCompletionCmd()
+	for _, cmd := range root.Commands() { // cobra's own shrug at a name they do not know
+		switch cmd.Name() {
+		case "completion":
+			cmd.Args, cmd.RunE = noSuchCommand, func(cmd *cobra.Command, _ []string) error { return cmd.Help() }
+		case "help":
+			cmd.Args = func(_ *cobra.Command, args []string) error { return noSuchTopic(root, args) }
+		}
+	}
 	return root
 }
 
@@ -84,21 +106,36 @@ func noSuchCommand(cmd *cobra.Command, args []string) error {
 	if len(args) == 0 {
 		return nil
 	}
-	hint := "; see `ringfence --help`"
+	hint := fmt.Sprintf("; see `%s --help`", cmd.CommandPath())
 	if s := cmd.SuggestionsFor(args[0]); len(s) > 0 {
 		hint = "; did you mean " + strings.Join(s, " or ") + "?"
 	}
 	return usagef("there is no command %q%s", args[0], hint)
 }
 
+// noSuchTopic finds the first name of a command's path that no command has.
+func noSuchTopic(cmd *cobra.Command, path []string) error {
+	for _, name := range path {
+		i := slices.IndexFunc(cmd.Commands(), func(c *cobra.Command) bool { return c.Name() == name })
+		if i < 0 {
+			return noSuchCommand(cmd, []string{name})
+		}
+		cmd = cmd.Commands()[i]
+	}
+	return nil
+}
+
 // exactArgs is cobra.ExactArgs with names instead of numbers.
 func exactArgs(names ...string) cobra.PositionalArgs {
 	return func(cmd *cobra.Command, args []string) error {
-		if len(args) != len(names) {
-			return usagef("%s takes %s, not %d arguments; see `%s --help`",
-				cmd.CommandPath(), strings.Join(names, " and "), len(args), cmd.CommandPath())
+		if len(args) == len(names) {
+			return nil
 		}
-		return nil
+		takes := "no arguments"
+		if len(names) > 0 {
+			takes = strings.Join(names, " and ")
+		}
+		return usagef("%s takes %s, but got %s; see `%s --help`", cmd.CommandPath(), takes, count(len(args), "argument"), cmd.CommandPath())
 	}
 }
 

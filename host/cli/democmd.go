@@ -9,7 +9,6 @@ import (
 
 	"github.com/spf13/cobra"
 
-	"github.com/ringfence/ringfence/host"
 	"github.com/ringfence/ringfence/host/cli/demo"
 )
 
@@ -30,9 +29,9 @@ The first run compiles the demo's modules, which takes a few seconds each.`,
 			}
 			return demo.Run(cmd.Context(), demo.Config{
 				Out:     a.out,
-				Color:   isTerminal(a.out),
+				Color:   colorful(a.out),
 				Tools:   tools,
-				Options: host.Options{Progress: newMeter(a.err).Report, GuestLog: a.guestLog()},
+				Options: a.hostOptions(),
 			})
 		},
 	}

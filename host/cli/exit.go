@@ -5,6 +5,7 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"strings"
 
 	"github.com/ringfence/ringfence/host"
 	"github.com/ringfence/ringfence/policies"
@@ -18,6 +19,7 @@ const (
 	exitDenied      = 3 // denied by policy or guard
 	exitSandbox     = 4 // the sandbox died or timed out
 	exitInterrupted = 130
+	exitNobodyReads = 141 // as the shell says of a command that SIGPIPE ended
 )
 
 // codes maps the kinds of errors to exit codes and to the names that --json
@@ -42,6 +44,8 @@ var codes = []struct {
 	{host.ErrClosed, exitInterrupted, "canceled"},
 	{host.ErrAudit, exitUsage, "audit"},
 	{errInterrupted, exitInterrupted, "interrupted"},
+	{errOutput, exitUsage, "output"},
+	{errNobodyReads, exitNobodyReads, "output"},
 }
 
 func exitCode(err error) int {
@@ -80,9 +84,12 @@ type failure struct {
 // report prints an error: to standard error for people, to standard output as
 // JSON for programs.
 func (a *app) report(err error) {
+	if errors.Is(err, errNobodyReads) || errors.Is(err, errUnfit) {
+		return // whoever closed the pipe knows; inspect has printed why
+	}
 	var policy *policies.DiagnosticsError
 	isPolicy := errors.As(err, &policy)
-	if a.json {
+	if a.json && !errors.Is(err, errOutput) {
 		var f failure
 		f.Error.Kind, f.Error.Message, f.Error.ExitCode = errorName(err), err.Error(), exitCode(err)
 		if isPolicy {
@@ -92,10 +99,12 @@ func (a *app) report(err error) {
 		return
 	}
 	if isPolicy {
-		policy.Render(a.err, width(a.err), isTerminal(a.err))
+		policy.Render(a.err, width(a.err), colorful(a.err))
 		return
 	}
-	fmt.Fprintf(a.err, "ringfence: %s\n", err)
+	for line := range strings.Lines(err.Error()) { // joined errors have one each
+		fmt.Fprintf(a.err, "ringfence: %s\n", strings.TrimSuffix(line, "\n"))
+	}
 }
 
 func (a *app) printJSON(v any) error {

@@ -3,8 +3,10 @@ package cli
 import (
 	"crypto/sha256"
 	"encoding/hex"
+	"errors"
 	"fmt"
 	"io"
+	"slices"
 	"sort"
 	"strings"
 
@@ -48,6 +50,10 @@ type inspected struct {
 	Start     bool                `json:"has_start_function"`
 }
 
+// errUnfit is the exit code of a module that cannot be a plugin, when the reason
+// has been printed as JSON.
+var errUnfit = errors.New("not a plugin")
+
 func (a *app) inspect(path string) error {
 	b, err := module.Read(path)
 	if err != nil {
@@ -60,8 +66,10 @@ func (a *app) inspect(path string) error {
 	digest := sha256.Sum256(b)
 	v := inspected{File: path, SHA256: hex.EncodeToString(digest[:]), Bytes: len(b), Imports: map[string][]string{}, Exports: []string{}, Start: m.Start}
 	for _, i := range m.Imports {
-		from := printable.Line(i.Module, 80)
-		v.Imports[from] = append(v.Imports[from], printable.Line(i.Name, 80))
+		from, name := printable.Line(i.Module, 80), printable.Line(i.Name, 80)
+		if !slices.Contains(v.Imports[from], name) { // Go imports some twice
+			v.Imports[from] = append(v.Imports[from], name)
+		}
 	}
 	for _, e := range m.Exports {
 		v.Exports = append(v.Exports, printable.Line(e.Name, 80))
@@ -84,10 +92,13 @@ func (a *app) inspect(path string) error {
 	} else {
 		v.print(a.out)
 	}
-	if unfit != nil && !a.json {
-		return usagef("%s cannot be a plugin: %s", path, unfit)
+	if unfit == nil {
+		return nil
 	}
-	return nil
+	if a.json { // said already: why_not
+		return errUnfit
+	}
+	return usagef("%s cannot be a plugin: %s", path, unfit)
 }
 
 func (v inspected) print(w io.Writer) {

@@ -1,8 +1,10 @@
 package cli_test
 
 import (
+	"fmt"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 	"sync"
 	"syscall"
@@ -73,6 +75,81 @@ func TestSandboxesDieWithAHostThatIsKilled(t *testing.T) {
 		t.Fatalf("%+v", out)
 	}
 	// The next start has removed what was left; deploy's check sees to it.
+}
+
+func TestAHostThatIsKilledWhileItCompilesLeavesNothingToTheNext(t *testing.T) {
+	d := deploy(t, strings.Replace(patient, "64MiB", "97MiB", 1)) // compiled by no other test
+	dropCache(t, d)
+	cmd := d.start("call", "rogue.look")
+	eventually(t, "the compiling process runs and its host is ready for its output", func() bool {
+		half, err := filepath.Glob(filepath.Join(d.state, "modules", "new-*"))
+		return err == nil && len(half) > 0 && len(d.sandboxes()) > 0
+	})
+	if err := cmd.Process.Kill(); err != nil {
+		t.Fatal(err)
+	}
+	cmd.Wait()
+	eventually(t, "the compiling process dies with its host", func() bool { return len(d.sandboxes()) == 0 })
+	if out := d.run("cache", "list"); out.code != 0 {
+		t.Fatalf("%+v", out)
+	}
+	half, err := filepath.Glob(filepath.Join(d.state, "modules", "new-*"))
+	if err != nil || len(half) > 0 {
+		t.Errorf("half-written: %v (%v)", half, err)
+	}
+	if out := d.run("call", "rogue.look"); out.code != 0 {
+		t.Fatalf("%+v", out)
+	}
+}
+
+func TestInterruptWhileAnotherHostCompilesEndsTheWait(t *testing.T) {
+	d := deploy(t, strings.Replace(patient, "64MiB", "98MiB", 1))
+	dropCache(t, d)
+	compiles := d.start("call", "rogue.look")
+	eventually(t, "one host compiles", func() bool { return len(d.sandboxes()) > 0 })
+	waits := d.start("call", "rogue.look")
+	locks, err := filepath.Glob(filepath.Join(d.state, "modules", "lock-*"))
+	if err != nil || len(locks) == 0 {
+		t.Fatalf("locks: %v (%v)", locks, err)
+	}
+	eventually(t, "the other waits for the lock", func() bool { return holdsOpen(waits.Process.Pid, locks) })
+	if err := waits.Process.Signal(os.Interrupt); err != nil {
+		t.Fatal(err)
+	}
+	waits.Wait()
+	if code := waits.ProcessState.ExitCode(); code != 130 {
+		t.Errorf("exit code %d, want 130", code)
+	}
+	if err := compiles.Process.Signal(os.Interrupt); err != nil {
+		t.Fatal(err)
+	}
+	compiles.Wait()
+}
+
+func TestInterruptDuringTheDemoLeavesNothing(t *testing.T) {
+	d := deploy(t, simple)
+	d.env = []string{"XDG_STATE_HOME=" + filepath.Dir(d.state), "TMPDIR=" + t.TempDir()}
+	cmd := d.start("demo")
+	eventually(t, "a sandbox runs", func() bool { return len(d.sandboxes()) > 0 })
+	if err := cmd.Process.Signal(os.Interrupt); err != nil {
+		t.Fatal(err)
+	}
+	cmd.Wait()
+	if code := cmd.ProcessState.ExitCode(); code != 130 {
+		t.Errorf("exit code %d, want 130", code)
+	}
+	if left, err := os.ReadDir(strings.TrimPrefix(d.env[1], "TMPDIR=")); err != nil || len(left) > 0 {
+		t.Errorf("temporary files: %v (%v)", left, err)
+	}
+}
+
+// holdsOpen reports whether a process has one of the files open.
+func holdsOpen(pid int, paths []string) bool {
+	fds, _ := filepath.Glob(fmt.Sprintf("/proc/%d/fd/*", pid))
+	return slices.ContainsFunc(fds, func(fd string) bool {
+		target, err := os.Readlink(fd)
+		return err == nil && slices.Contains(paths, target)
+	})
 }
 
 func TestASandboxThatIsStoppedOrKilledFailsTheCall(t *testing.T) {

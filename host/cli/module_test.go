@@ -1,6 +1,7 @@
 package cli_test
 
 import (
+	"encoding/json"
 	"os"
 	"path/filepath"
 	"strings"
@@ -32,9 +33,17 @@ func TestAFileThatIsNoPluginGetsOneLineThatSaysWhatToDo(t *testing.T) {
 			if out := d.run("inspect", "file.wasm"); out.code != 2 {
 				t.Errorf("inspect: %+v", out)
 			}
+			if out := d.run("inspect", "file.wasm", "--json"); out.code != 2 || !json.Valid([]byte(out.stdout)) || out.stderr != "" {
+				t.Errorf("inspect --json: %+v", out)
+			}
 		})
 	}
-	d := deploy(t, strings.Replace(simple, "TOOLS/jq.wasm", "DIR", 1))
+	d := deploy(t, strings.Replace(simple, "TOOLS/jq.wasm", "DIR/nowhere.wasm", 1))
+	var failure struct{ Error struct{ Kind string } }
+	if out := d.run("tools", "--json"); json.Unmarshal([]byte(out.stdout), &failure) != nil || failure.Error.Kind != "unusable_module" {
+		t.Errorf("tools --json of one good and one bad plugin: %+v", out)
+	}
+	d = deploy(t, strings.Replace(simple, "TOOLS/jq.wasm", "DIR", 1))
 	d.run("call", "jq.run").wantLine(t, 2, "is a folder")
 	d = deploy(t, strings.Replace(simple, "TOOLS/jq.wasm", "DIR/nowhere.wasm", 1))
 	d.run("call", "jq.run").wantLine(t, 2, "no module at", "nowhere.wasm")

@@ -48,15 +48,19 @@ func (a *app) loadPolicy(allowUnset bool) (*policies.Policy, error) {
 
 // openHost opens a host that reports to this command line.
 func (a *app) openHost(policy *policies.Policy) (*host.Host, error) {
+	return host.Open(policy, a.hostOptions())
+}
+
+func (a *app) hostOptions() host.Options {
 	logger := hclog.NewNullLogger()
 	if a.verbose {
 		logger = hclog.New(&hclog.LoggerOptions{Name: "ringfence", Level: hclog.Debug, Output: a.err})
 	}
-	return host.Open(policy, host.Options{
+	return host.Options{
 		Logger:   logger,
 		GuestLog: a.guestLog(),
 		Progress: newMeter(a.err).Report,
-	})
+	}
 }
 
 // guestLog shows what tools log, when asked to: a crashing Go program alone

@@ -66,3 +66,33 @@ func TestTheREADMEIsTrue(t *testing.T) {
 		t.Fatalf("%+v", out)
 	}
 }
+
+// wantTranscript checks that the demo's part in the README is what the demo
+// prints: the same scenes with the same answers, whatever the times, the port and
+// where a long line is cut.
+func wantTranscript(t *testing.T, demo string) {
+	t.Helper()
+	readme, err := os.ReadFile("../../README.md")
+	if err != nil {
+		t.Fatal(err)
+	}
+	_, text, _ := strings.Cut(string(readme), "## What it looks like")
+	_, text, _ = strings.Cut(text, "```\n")
+	text, _, _ = strings.Cut(text, "```\n")
+	if strings.Count(text, "$ ringfence call") < 6 {
+		t.Fatalf("the README shows too little of the demo:\n%s", text)
+	}
+	took := regexp.MustCompile(`^ *[0-9.]+(ms|s|µs)\b`)
+	varying := regexp.MustCompile(`127\.0\.0\.1:\d+|\d\.\d+s \(cpu|\(\d+ in use\)`)
+	demo = varying.ReplaceAllString(demo, "*")
+	for line := range strings.Lines(text) {
+		if took.MatchString(line) {
+			continue
+		}
+		for part := range strings.SplitSeq(strings.TrimSpace(line), "…") {
+			if part = varying.ReplaceAllString(part, "*"); !strings.Contains(demo, part) {
+				t.Errorf("the demo does not print what the README shows, %q", part)
+			}
+		}
+	}
+}

@@ -3,7 +3,9 @@ package cli
 import (
 	"fmt"
 	"io"
+	"maps"
 	"os"
+	"slices"
 	"strconv"
 	"sync"
 	"time"
@@ -15,14 +17,20 @@ import (
 	"github.com/ringfence/ringfence/host"
 )
 
+// descriptor is what files and stdout have.
+type descriptor interface{ Fd() uintptr }
+
 func isTerminal(w io.Writer) bool {
-	f, ok := w.(*os.File)
-	return ok && term.IsTerminal(int(f.Fd())) && os.Getenv("NO_COLOR") == ""
+	f, ok := w.(descriptor)
+	return ok && term.IsTerminal(int(f.Fd()))
 }
+
+// colorful says whether colours are of use: https://no-color.org.
+func colorful(w io.Writer) bool { return isTerminal(w) && os.Getenv("NO_COLOR") == "" }
 
 // width is the terminal's width, or 0 for no wrapping.
 func width(w io.Writer) uint {
-	f, ok := w.(*os.File)
+	f, ok := w.(descriptor)
 	if !ok {
 		return 0
 	}
@@ -38,7 +46,7 @@ func width(w io.Writer) uint {
 // equivalent ones), so that it cannot rewrite what is already on the screen. In
 // a pipe it stays as it is.
 func (a *app) shown(b []byte) []byte {
-	if f, ok := a.out.(*os.File); !ok || !term.IsTerminal(int(f.Fd())) {
+	if !isTerminal(a.out) {
 		return b
 	}
 	return escapeControls(b)
@@ -137,7 +145,8 @@ func (m *meter) draw(ticking chan struct{}) {
 		return
 	}
 	line := ""
-	for name, j := range m.running {
+	for _, name := range slices.Sorted(maps.Keys(m.running)) {
+		j := m.running[name]
 		line += fmt.Sprintf("  %s %s (%s), once: %.1f s", j.phase, name, size(j.bytes), time.Since(j.started).Seconds())
 	}
 	fmt.Fprint(m.w, clearLine+line)

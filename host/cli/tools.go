@@ -60,7 +60,10 @@ func (a *app) tools(cmd *cobra.Command, plugins []string) (err error) {
 		}
 		all = append(all, tools...)
 	}
-	if a.json && len(failed) == 0 {
+	if a.json {
+		if len(failed) > 0 {
+			return errors.Join(failed...)
+		}
 		return a.printJSON(all)
 	}
 	for _, t := range all {

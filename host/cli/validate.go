@@ -55,7 +55,7 @@ func (a *app) validate() error {
 	if a.json {
 		return a.printJSON(v)
 	}
-	if err := policy.RenderWarnings(a.err, width(a.err), isTerminal(a.err)); err != nil {
+	if err := policy.RenderWarnings(a.err, width(a.err), colorful(a.err)); err != nil {
 		return err
 	}
 	for _, p := range v.Plugins {
