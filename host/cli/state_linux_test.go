@@ -59,13 +59,7 @@ func TestTheStateFolderMayBeDeep(t *testing.T) {
 	d := deploy(t, simple)
 	deep := filepath.Join(d.state, strings.Repeat("deep/", 40), "ringfence")
 	d.write("ringfence.hcl", strings.Replace(d.expand(simple), d.state, deep, 1))
-	if err := os.MkdirAll(deep, 0o700); err != nil {
-		t.Fatal(err)
-	}
-	if err := os.Symlink(filepath.Join(d.state, "modules"), filepath.Join(deep, "modules")); err != nil {
-		t.Fatal(err)
-	}
-	if out := d.run("call", "jq.run", `{"program": ".", "input": 1}`); out.code != 0 {
+	if out := d.run("call", "rogue.look"); out.code != 0 { // compiles it, since no state is there
 		t.Fatalf("%+v", out)
 	}
 }
