@@ -210,3 +210,26 @@ func TestDemo(t *testing.T) {
 		}
 	}
 }
+
+func TestDemoAsJSON(t *testing.T) {
+	d := deploy(t, simple)
+	d.env = []string{"XDG_STATE_HOME=" + filepath.Dir(d.state)}
+	out := d.run("demo", "--json")
+	var got struct {
+		OK     bool
+		Scenes []struct {
+			Tool, Stopped string
+			Result        json.RawMessage
+			Requests      []string
+			DurationMS    float64 `json:"duration_ms"`
+		}
+	}
+	if err := json.Unmarshal([]byte(out.stdout), &got); err != nil || !got.OK || out.code != 0 || len(got.Scenes) < 8 {
+		t.Fatalf("%v, %+v", err, out)
+	}
+	for i, s := range got.Scenes {
+		if s.Tool == "" || (s.Stopped == "") == (s.Result == nil) || s.DurationMS <= 0 || len(s.Requests) != map[int]int{0: 1}[i] {
+			t.Errorf("scene %d: %+v", i, s)
+		}
+	}
+}
