@@ -106,6 +106,7 @@ func TestExitCodesTellWhatHappened(t *testing.T) {
 		"too many arguments":   {[]string{"version", "now"}, 2, "takes no arguments, but got 1 argument;"},
 		"unknown flag":         {[]string{"call", "--polcy", "x"}, 2, "--help"},
 		"unknown plugin":       {[]string{"call", "jk.run"}, 2, "the policy has jq, rogue"},
+		"tools of no plugin":   {[]string{"tools", "jk"}, 2, "the policy has jq, rogue"},
 		"unknown tool":         {[]string{"call", "jq.rum"}, 2, "jq offers jq.run"},
 		"broken JSON":          {[]string{"call", "jq.run", `{"program": }`}, 2, "column 13"},
 		"schema":               {[]string{"call", "jq.run", `{"program": 1, "input": 1}`}, 2, "program"},
