@@ -174,6 +174,30 @@ func TestInspectAndToolsShowWhatAModuleIs(t *testing.T) {
 	}
 }
 
+func TestCacheIsWarmedListedAndCleared(t *testing.T) {
+	d := deploy(t, simple)
+	if out := d.run("cache", "warm"); out.code != 0 || out.stdout != "ready: 2 compiled plugins\n" || out.stderr != "" {
+		t.Errorf("warm: %+v", out)
+	}
+	if out := d.run("cache", "warm", "--json"); out.code != 0 || strings.Join(strings.Fields(out.stdout), "") != `{"ok":true,"plugins":["jq","rogue"]}` {
+		t.Errorf("warm --json: %+v", out)
+	}
+	var list []struct {
+		Key   string
+		Bytes int64
+	}
+	if err := json.Unmarshal([]byte(d.run("cache", "list", "--json").stdout), &list); err != nil || len(list) < 2 || len(list[0].Key) != 64 || list[0].Bytes < 1<<20 {
+		t.Errorf("list --json: %v, %+v", err, list)
+	}
+	var cleared struct{ Removed, Bytes int64 }
+	if err := json.Unmarshal([]byte(d.run("cache", "clear", "--json").stdout), &cleared); err != nil || int(cleared.Removed) != len(list) || cleared.Bytes < 2<<20 {
+		t.Errorf("clear --json: %v, %+v", err, cleared)
+	}
+	if out := d.run("cache", "list"); out.code != 0 || out.stdout != "" {
+		t.Errorf("list after clear: %+v", out)
+	}
+}
+
 func TestHelpAndCompletionCoverEveryCommand(t *testing.T) {
 	d := deploy(t, simple)
 	help := d.run("--help").stdout
