@@ -9,6 +9,8 @@ VERSION     ?= dev
 TOOLS       := jq github rogue
 GUESTS      := $(TOOLS:%=bin/tools/%.wasm)
 HOST_GO      = $(shell find main.go host policies pluginkit shmchan -name '*.go' -not -name '*_test.go' -not -path '*/testdata/*' 2>/dev/null)
+# What the host embeds is part of it.
+HOST_EMBEDS  = host/cli/demo/policy.hcl
 GUEST_GO     = $(shell find pluginkit/guest -name '*.go' -not -name '*_test.go' -not -path '*/testdata/*')
 # Packages that need no cgo must compile everywhere; only the engine needs it.
 CGO_FREE     = $(shell $(GO) list ./... | grep -v '/plugins/wasm\(/\|$$\)')
@@ -63,7 +65,7 @@ install: build ## copy bin/ to $(PREFIX)/lib/ringfence and link the command into
 uninstall: ## undo install
 	rm -rf $(DESTDIR)$(PREFIX)/lib/ringfence $(DESTDIR)$(PREFIX)/bin/ringfence
 
-bin/ringfence: go.mod go.sum $(HOST_GO)
+bin/ringfence: go.mod go.sum $(HOST_GO) $(HOST_EMBEDS)
 	CGO_ENABLED=0 $(GO) build -trimpath -ldflags "-s -w -X github.com/ringfence/ringfence/host/cli.Version=$(VERSION)" -o $@ .
 
 bin/tools/%.wasm: go.mod go.sum $(GUEST_GO) plugins/tools/%/*.go
