@@ -54,6 +54,7 @@ func dial(sock net.Conn) (*grpc.ClientConn, error) {
 		grpc.WithStaticStreamWindowSize(streamWindow),
 		grpc.WithStaticConnWindowSize(connWindow),
 		grpc.WithDefaultCallOptions(
+			grpc.ForceCodecV2(newBounded()),
 			grpc.MaxCallRecvMsgSize(pluginkit.MaxMessage),
 			grpc.MaxCallSendMsgSize(pluginkit.MaxMessage)),
 	)
