@@ -16,7 +16,7 @@ STATICCHECK := honnef.co/go/tools/cmd/staticcheck@v0.7.0
 
 .DEFAULT_GOAL := build
 .DELETE_ON_ERROR:
-.PHONY: build help demo test check bench fuzz generate clean install uninstall
+.PHONY: build help demo test check model bench fuzz generate clean install uninstall
 
 build: bin/ringfence bin/ringfence-plugin-wasm $(GUESTS) ## build everything into bin/ (the default)
 
@@ -29,7 +29,7 @@ demo: build ## show the main job, in under 20 seconds once the modules are compi
 test: build ## run all tests: packages, built binaries, hostile plugins and modules
 	$(GO) test -timeout 20m ./...
 
-check: ## formatting, vet, staticcheck, the unsafe rule, other systems, generated code
+check: ## formatting, vet, staticcheck, the unsafe rule, other systems, generated code, the ring's model
 	@bad=$$(gofmt -l $$(git ls-files --cached --others --exclude-standard '*.go')); test -z "$$bad" || { echo "gofmt would change:"; echo "$$bad"; exit 1; }
 	$(GO) mod tidy -diff
 	$(GO) vet ./...
@@ -38,6 +38,10 @@ check: ## formatting, vet, staticcheck, the unsafe rule, other systems, generate
 	$(GO) run $(STATICCHECK) ./...
 	$(GO) run ./internal/unsafecheck
 	$(GO) -C internal/protogen run . -check ../..
+	@shmchan/model/check.sh --if-installed
+
+model: ## check the ring's algorithm, and that each mutation of it is found (needs spin)
+	@shmchan/model/check.sh
 
 bench: build ## measure; every figure comes with a baseline from the same run
 	$(GO) test -run '^$$' -bench . -benchmem ./host/... ./pluginkit/... ./policies/... ./plugins/...
