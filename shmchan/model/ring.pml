@@ -13,7 +13,7 @@
  * loads shared words only through sync/atomic, which orders them.
  *
  * No process ever loads a word that it stores: its own cursors live in private
- * memory and the shared ones are only published (producer.go, consumer.go). So
+ * memory and the shared ones are only published (outring.go, inring.go). So
  * no load needs to look into the store buffer first.
  *
  * A store through sync/atomic is a store with release order that is in memory
@@ -22,7 +22,9 @@
  * takes a lock in futex_wait which is one, but nothing says that it must.
  *
  * What is left out: validation of a hostile peer's values (the fuzz targets),
- * allocation inside the data area (sequential; property tests), and lanes.
+ * allocation inside the data area and several loans at a time (sequential code;
+ * property tests), deadlines (a wake-up without a cause is one), and the shared
+ * waiter, which keeps the same order of flag, look and wait (wait.go, parkOn).
  */
 
 #define SLOTS 2 /* descriptors in the ring */
@@ -30,8 +32,8 @@
 /*
  * Counters run modulo WRAP. It stands for the 2^32 that the futex compares, and
  * is as small as it may be: SLOTS < WRAP. The head cannot come round to the
- * value that a parked reader saw, since it never leads the tail by more than
- * SLOTS, and a parked reader does not move the tail.
+ * value that a parked reader saw, since it never leads by more than SLOTS what
+ * that reader has taken, and a parked reader takes nothing.
  */
 #define WRAP  (2 * SLOTS)
 #define next(i) (((i) + 1) % WRAP)
@@ -55,7 +57,7 @@ bool asleep[2];                      /* in the kernel's queue for a futex */
 
 /* Private to each process, shared by its goroutines: wait.go, type sleeper. */
 bool stop[2];                        /* poked: ends this and every later await */
-bool inside[2];                      /* a goroutine is in await */
+bool target[2];                      /* a goroutine is parked or about to be */
 bool gone[2];                        /* the goroutine has seen the end */
 
 byte spurious = 1;                   /* wake-ups without a cause, still to come */
@@ -84,42 +86,42 @@ end_asleep:
 
 /*
  * wait.go, sleeper.await: returns when the word is not `seen` any more, or when
- * poked. Spinning is a number of looks before parking; here it is none or one
- * (the choice between `true` and the look), since a look changes nothing.
+ * poked. Spinning and yielding are looks before parking; a look that finds
+ * nothing changes nothing, so here one that finds something stands for all.
  */
 inline await(word, flag, seen) {
-	inside[me] = true;                      /* await: enter, seen by poke */
 	if
-	:: mem[word] != seen                    /* spin, yield: a look that pays */
-	:: true ->                              /* park */
+	:: mem[word] != seen                    /* await, look: the peer was quick */
+	:: true ->
+		target[me] = true;              /* park: target.Store(word), from here on kick finds us */
 #ifdef NO_FENCE_PARK
 		store(flag, 1);                 /* MUTATION: the store may still be in the buffer at the next look */
 #else
-		atomic_store(flag, 1);          /* park: parked.Store(1) */
+		atomic_store(flag, 1);          /* parkDirect: parked.Store(1) */
 #endif
 #ifdef EARLY_CLEAR
 		atomic_store(flag, 0);          /* MUTATION: the flag is taken back before the wait is over */
 #endif
-		if
-		:: stop[me]                     /* park: poked before the wait */
+		if                              /* parkDirect: word.Load(), stopped.Load(), after the flag */
+		:: stop[me]
 		:: !stop[me] ->
 #ifdef WAIT_ON_RELOAD
 			now = mem[word];        /* MUTATION: wait for a change of what was just loaded, not of what was seen */
 			futex_wait(word, now)
 #else
 			if
-			:: mem[word] != seen    /* park: word.Load() again, after the flag */
-			:: mem[word] == seen -> /* the futex compares a second time, with `seen` */
-				futex_wait(word, seen)
+			:: mem[word] != seen
+			:: mem[word] == seen ->
+				futex_wait(word, seen) /* futexWait: the kernel compares once more */
 			fi
 #endif
 		fi;
-		atomic_store(flag, 0)           /* park: parked.Store(0) */
-	fi;
-	inside[me] = false                      /* await: leave */
+		atomic_store(flag, 0);          /* parkDirect: parked.Store(0) */
+		target[me] = false              /* park: target.Store(nil) */
+	fi
 }
 
-/* producer.go */
+/* producer.go and outring.go, the sending end */
 active proctype Producer() {
 	byte me = P;
 	byte head;   /* private cursor: frames committed */
@@ -128,12 +130,12 @@ active proctype Producer() {
 
 	do
 	:: !stop[P] ->
-		/* Reserve: room, as far as the last tail goes? Else look, else wait. */
+		/* reserve, fits: is there room, as far as the last look goes? Else room: look, else wait. */
 		do
 		:: stop[P] -> goto closed
 		:: !stop[P] && ahead(head, tail) < SLOTS -> break
 		:: !stop[P] && ahead(head, tail) == SLOTS ->
-			now = mem[TAIL];                 /* loaded once, used from the copy */
+			now = mem[TAIL];                 /* outRing.look: loaded once */
 			if
 			:: now != tail -> tail = now
 			:: now == tail -> await(TAIL, WPARK, tail)
@@ -142,10 +144,10 @@ active proctype Producer() {
 #ifdef OVERCOMMIT
 		if :: true -> tail = head :: true fi;    /* MUTATION: takes a live slot */
 #endif
-		/* Reservation.Bytes is written by the caller, then Commit writes the descriptor. */
+		/* The caller writes Reservation.Bytes; Commit, advance write the descriptor. */
 		store(DATA + head % SLOTS, head);
 		store(DESC + head % SLOTS, head);
-		/* publish: head, then the reader's flag, then the wake */
+		/* outRing.show: head, then the reader's flag, then the wake */
 #ifdef WAKE_BEFORE_PUBLISH
 		if                                       /* MUTATION */
 		:: mem[RPARK] == 1 -> futex_wake(C)
@@ -158,10 +160,10 @@ active proctype Producer() {
 #ifdef NO_FENCE_PUBLISH
 		store(HEAD, head);                       /* MUTATION: the flag may be loaded before the head is seen */
 #else
-		atomic_store(HEAD, head);                /* publish: head.Store */
+		atomic_store(HEAD, head);                /* show: head.Store */
 #endif
 		if
-		:: mem[RPARK] == 1 -> futex_wake(C)      /* publish: parked.Load, futexWake on our own head */
+		:: mem[RPARK] == 1 -> futex_wake(C)      /* show: peerParked.Load, wakeWord(head) */
 		:: mem[RPARK] == 0
 		fi
 #endif
@@ -174,7 +176,7 @@ idle:
 	skip
 }
 
-/* consumer.go */
+/* consumer.go and inring.go, the receiving end */
 active proctype Consumer() {
 	byte me = C;
 	byte tail;   /* private cursor: frames released */
@@ -184,37 +186,37 @@ active proctype Consumer() {
 	do
 	:: stop[C] -> break
 	:: !stop[C] ->
-		/* Peek: a frame, as far as the last head goes? Else look, else wait. */
+		/* take: is there a frame, as far as the last look goes? Else arrive: look, else wait. */
 		if
 		:: head == tail ->
 #ifdef STALE_LOOK
 			now = head;                      /* MUTATION: looks at its own copy, for ever */
 #else
-			now = mem[HEAD];                 /* loaded once, used from the copy */
+			now = mem[HEAD];                 /* inRing.look: loaded once */
 #endif
 			if
 			:: now != head -> head = now
 			:: now == head -> await(HEAD, RPARK, head)
 			fi
 		:: head != tail ->
-			/* decode: in order, without a gap */
+			/* pull, decode: in order, without a gap */
 			assert(mem[DESC + tail % SLOTS] == tail);
-			/* the borrow: the bytes are the frame's, first and last time they are read */
+			/* the loan: the bytes are the frame's when they are first read, and when last */
 			assert(mem[DATA + tail % SLOTS] == tail);
 #ifdef EARLY_RELEASE
 			atomic_store(TAIL, next(tail));  /* MUTATION: the slot is given back while it is read */
 #endif
 			assert(mem[DATA + tail % SLOTS] == tail);
-			/* Release: tail, then the writer's flag, then the wake */
+			/* Release, moveTail: tail, then the writer's flag, then the wake */
 progress:
 			tail = next(tail);
 #ifdef NO_FENCE_RELEASE
 			store(TAIL, tail);               /* MUTATION */
 #else
-			atomic_store(TAIL, tail);        /* Release: tail.Store */
+			atomic_store(TAIL, tail);        /* moveTail: tailWord.Store */
 #endif
 			if
-			:: mem[WPARK] == 1 -> futex_wake(P) /* Release: parked.Load, futexWake on our own tail */
+			:: mem[WPARK] == 1 -> futex_wake(P) /* moveTail: peerParked.Load, wakeWord(tailWord) */
 			:: mem[WPARK] == 0
 			fi
 		fi
@@ -250,20 +252,24 @@ end:
 	od
 }
 
-/* wait.go, sleeper.poke, from another goroutine of the process that waits. */
+/* poke.go, sleeper.poke and kick, from another goroutine of the process that waits. */
 inline poke(who) {
 	stop[who] = true;
 #ifdef POKE_ONCE
 	futex_wake(who)                         /* MUTATION: it may come between the look and the wait */
 #else
 	do
-	:: inside[who] -> futex_wake(who)       /* again, until the waiter is out */
-	:: !inside[who] -> break
+	:: target[who] -> futex_wake(who)       /* kick: again, until the waiter is out */
+	:: !target[who] -> break
 	od
 #endif
 }
 
-/* channel.go, Close on one side; the other learns of it by the hang-up and pokes its own. */
+/*
+ * channel.go, Channel.end: by Close on one side, and by the hang-up on the other.
+ * That Close also publishes a head and a tail with a bit set (shutdown) is to a
+ * waiter a change of the word like any other.
+ */
 active proctype Closer() {
 	if
 	:: true -> poke(P); poke(C)
