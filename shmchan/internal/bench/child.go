@@ -82,10 +82,12 @@ func exitWithParent() {
 type child struct {
 	cmd  *exec.Cmd
 	hold io.WriteCloser
+	gone chan struct{} // closed when it has ended; then err says how
+	err  error
 }
 
-// spawn starts this program in a role. files are its descriptors from 3 on; our
-// copies are closed.
+// spawn starts this program in a role. files are its descriptors from 3 on; ours
+// stay open.
 func spawn(role string, files ...*os.File) (*child, error) {
 	cmd, err := roleCommand(role)
 	if err != nil {
@@ -96,13 +98,15 @@ func spawn(role string, files ...*os.File) (*child, error) {
 	if err == nil {
 		err = cmd.Start()
 	}
-	for _, f := range files {
-		_ = f.Close()
-	}
 	if err != nil {
 		return nil, fmt.Errorf("start %s: %w", role, err)
 	}
-	return &child{cmd, hold}, nil
+	c := &child{cmd: cmd, hold: hold, gone: make(chan struct{})}
+	go func() {
+		c.err = cmd.Wait()
+		close(c.gone)
+	}()
+	return c, nil
 }
 
 func roleCommand(role string) (*exec.Cmd, error) {
@@ -120,7 +124,8 @@ func (c *child) pid() int { return c.cmd.Process.Pid }
 
 func (c *child) end() error {
 	_ = c.hold.Close()
-	return c.cmd.Wait()
+	<-c.gone
+	return c.err
 }
 
 // peerRole is the role of the peer of a transport.

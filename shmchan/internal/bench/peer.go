@@ -45,8 +45,8 @@ func transports() []transport {
 		{Name: "atomic", Waiting: "spin", bare: true, start: startWords("atomic", spinWait), serve: serveWords(spinWait)},
 		{Name: "futex", Waiting: "block", bare: true, start: startWords("futex", futexWait), serve: serveWords(futexWait)},
 		{Name: "memcpy", start: startMemcpy},
-		{Name: "unix", Waiting: "block", start: startUnix, serve: serveStream},
-		{Name: "pipe", Waiting: "block", start: startPipe, serve: serveStream},
+		{Name: "unix", Waiting: "block", start: startUnix, serve: serveSocket},
+		{Name: "pipe", Waiting: "block", start: startPipe, serve: servePipe},
 		{Name: "netrpc", Waiting: "block", plugin: true, start: startNetRPC, serve: servePlugin},
 		{Name: "grpc", Waiting: "block", plugin: true, start: startGRPC, serve: servePlugin},
 	}

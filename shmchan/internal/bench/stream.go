@@ -2,7 +2,6 @@ package bench
 
 import (
 	"errors"
-	"fmt"
 	"io"
 	"net"
 	"os"
@@ -23,10 +22,12 @@ func startPipe(size int) (peer, error) {
 	if err != nil {
 		return nil, err
 	}
+	defer theirIn.Close()
 	in, theirOut, err := os.Pipe()
 	if err != nil {
 		return nil, err
 	}
+	defer theirOut.Close()
 	c, err := spawn(peerRole("pipe", size), theirIn, theirOut)
 	if err != nil {
 		return nil, err
@@ -39,16 +40,13 @@ func startUnix(size int) (peer, error) {
 	if err != nil {
 		return nil, err
 	}
+	defer theirs.Close()
 	conn, err := net.FileConn(ours)
 	_ = ours.Close()
 	if err != nil {
 		return nil, err
 	}
-	again, err := dup(theirs)
-	if err != nil {
-		return nil, err
-	}
-	c, err := spawn(peerRole("unix", size), theirs, again)
+	c, err := spawn(peerRole("unix", size), theirs)
 	if err != nil {
 		return nil, err
 	}
@@ -92,22 +90,30 @@ func (s *stream) close() error {
 	return s.end()
 }
 
-// serveStream is the peer: descriptor 3 to read from, descriptor 4 to write to.
-func serveStream(size int) error {
-	in, err := openStream(3)
-	if err != nil {
+// serveSocket is the peer behind a socket: descriptor 3, through the runtime's
+// poller, as Go programs use one.
+func serveSocket(size int) error {
+	f := os.NewFile(3, "socket")
+	conn, err := net.FileConn(f)
+	if err := errors.Join(err, f.Close()); err != nil {
 		return err
 	}
-	out, err := openStream(4)
-	if err != nil {
-		return err
-	}
+	return serveStream(size, conn, conn)
+}
+
+// servePipe is the peer behind pipes: it reads descriptor 3 and writes 4, and
+// blocks in both, which is the fastest way.
+func servePipe(size int) error {
+	return serveStream(size, os.NewFile(3, "in"), os.NewFile(4, "out"))
+}
+
+func serveStream(size int, in io.Reader, out io.Writer) error {
 	buf := make([]byte, size)
 	for {
-		if _, err := io.ReadFull(in, buf); err != nil {
-			if errors.Is(err, io.EOF) {
-				return nil
-			}
+		_, err := io.ReadFull(in, buf)
+		if errors.Is(err, io.EOF) {
+			return nil
+		} else if err != nil {
 			return err
 		}
 		switch buf[0] {
@@ -120,21 +126,6 @@ func serveStream(size int) error {
 			return err
 		}
 	}
-}
-
-// openStream opens an inherited descriptor the way Go programs do: a socket
-// through the runtime's poller, a pipe by blocking reads and writes.
-func openStream(fd uintptr) (io.ReadWriter, error) {
-	f := os.NewFile(fd, fmt.Sprintf("descriptor %d", fd))
-	info, err := f.Stat()
-	if err != nil {
-		return nil, err
-	}
-	if info.Mode()&os.ModeSocket == 0 {
-		return f, nil
-	}
-	conn, err := net.FileConn(f)
-	return conn, errors.Join(err, f.Close())
 }
 
 func (s *stream) echoed(reply []byte) []byte { return reply }

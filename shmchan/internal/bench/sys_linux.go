@@ -27,14 +27,6 @@ func socketPair() (ours, theirs *os.File, err error) {
 	return os.NewFile(uintptr(fds[0]), "ours"), os.NewFile(uintptr(fds[1]), "theirs"), nil
 }
 
-func dup(f *os.File) (*os.File, error) {
-	fd, err := unix.FcntlInt(f.Fd(), unix.F_DUPFD_CLOEXEC, 0)
-	if err != nil {
-		return nil, os.NewSyscallError("dup", err)
-	}
-	return os.NewFile(uintptr(fd), f.Name()), nil
-}
-
 // dieWithParent is for a plugin, whose standard input go-plugin takes: the kernel
 // kills it when the thread that starts it ends, which in a Go program is when
 // the program does, unless a goroutine was locked to the thread.

@@ -14,7 +14,6 @@ var errLinux = errors.New("the benchmark runs on Linux only")
 
 func anonymousFile(int) (*os.File, error)          { return nil, errLinux }
 func socketPair() (ours, theirs *os.File, e error) { return nil, nil, errLinux }
-func dup(*os.File) (*os.File, error)               { return nil, errLinux }
 func mapWords(*os.File) (*wordsPage, error)        { return nil, errLinux }
 func futexSleep(*atomic.Uint32, uint32)            {}
 func futexWake(*atomic.Uint32)                     {}

@@ -55,6 +55,7 @@ func startWords(name string, wait waitFunc) func(int) (peer, error) {
 		if err != nil {
 			return nil, err
 		}
+		defer f.Close()
 		page, err := mapWords(f)
 		if err != nil {
 			return nil, err
