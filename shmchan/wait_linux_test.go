@@ -6,6 +6,7 @@ import (
 	"bytes"
 	"context"
 	"os"
+	"runtime"
 	"strconv"
 	"sync"
 	"sync/atomic"
@@ -324,4 +325,77 @@ func BenchmarkWaitSharedWaiter(b *testing.B) {
 		s[0].await(context.Background(), event{words[1].theirs, &flags[0]}, i, 0)
 	}
 	wg.Wait()
+}
+
+// An entry that left while the kernel still had it may swallow the one wake
+// that the peer sends, in front of the same end's next wait.
+func TestSwallowedWakeIsPassedOn(t *testing.T) {
+	w := sharedWordsOf(t, 1)[0]
+	p := new(waiterPool)
+	waiter := &sharedWaiter{pool: p} // its loop is what this test does by hand
+	p.waiters = append(p.waiters, waiter)
+	s := sleeperOf(false)
+	woken := make(chan struct{})
+	go func() {
+		defer close(woken)
+		if errno := futexWait(w.theirs, 0, aLongTime); errno != 0 {
+			t.Errorf("not woken: %v", errno)
+		}
+	}()
+	eventually(t, "the next wait is woken", func() bool {
+		p.join(s, w.theirs, 0)
+		n, _, _ := waiter.arm(false)
+		p.leave(s, w.theirs)
+		waiter.sweep(n, 0) // the kernel says that the entry was woken
+		select {
+		case <-woken:
+			return true
+		default:
+			return false
+		}
+	})
+}
+
+// With one CPU nobody can change the word while we look at it.
+func TestNoSpinOnOneCPU(t *testing.T) {
+	runtime.LockOSThread()
+	defer runtime.UnlockOSThread()
+	var all, one unix.CPUSet
+	if err := unix.SchedGetaffinity(0, &all); err != nil {
+		t.Fatal(err)
+	}
+	for i := 0; one.Count() == 0; i++ {
+		if all.IsSet(i) {
+			one.Set(i)
+		}
+	}
+	if err := unix.SchedSetaffinity(0, &one); err != nil {
+		t.Fatal(err)
+	}
+	defer func() { _ = unix.SchedSetaffinity(0, &all) }()
+	w := sharedWordsOf(t, 1)[0]
+	s := newSleeper(sleeperOptions{})
+	ctx, cancel := context.WithCancel(context.Background())
+	cancel() // so that only the count of CPUs speaks against spinning
+	s.await(ctx, event{w.theirs, new(atomic.Uint32)}, 0, 0)
+	if s.adapt.spinning {
+		t.Error("spins")
+	}
+}
+
+// A thread in the kernel must not hold up the garbage collector, and with it
+// every goroutine for as long as the peer likes.
+func TestCollectionGoesOnWhileParked(t *testing.T) {
+	forEachSetting(t, func(t *testing.T, c setting) {
+		word, ev := c.make(t)
+		s := c.sleeper()
+		got := make(chan reason)
+		go func() { got <- s.await(context.Background(), ev, 0, 0) }() // with a deadline, signals would help it out
+		eventually(t, "parked", func() bool { return ev.parked.Load() == 1 })
+		runtime.GC()
+		post(word, ev.parked, 1)
+		if r := <-got; r != changed {
+			t.Errorf("got %d", r)
+		}
+	})
 }
