@@ -75,3 +75,9 @@ func contextError(ctx context.Context) error {
 	}
 	return err
 }
+
+var (
+	errNoRoom  = fmt.Errorf("%w: the peer released nothing, so that there is no room", ErrTimeout)
+	errStalled = fmt.Errorf("%w: the peer stopped in the middle of a message", ErrTimeout)
+	errBatch   = errors.New("shmchan: a batch is reservations of one producer in order, each with a header")
+)

@@ -26,6 +26,9 @@ const (
 type Config struct {
 	Lanes     []LaneConfig
 	HugePages bool // ask for 2 MiB pages; Stats says what was got
+	// Epoch numbers the first memory of this channel; 0 is 1 for Create, and
+	// "whatever the creator says" for Attach.
+	Epoch uint64
 
 	// Limits holds the peer to rates; see Limits.
 	Limits Limits

@@ -1,11 +1,13 @@
 package shmchan
 
 import (
+	"context"
 	"fmt"
 	"os"
 	"os/exec"
 	"strings"
 	"testing"
+	"time"
 
 	"go.uber.org/goleak"
 )
@@ -56,5 +58,39 @@ func finishRole(t testing.TB, cmd *exec.Cmd) {
 	t.Helper()
 	if err := cmd.Wait(); err != nil {
 		t.Fatalf("other process: %v: %s", err, cmd.Stderr)
+	}
+}
+
+// newPipe is a Pipe that the test closes.
+func newPipe(t testing.TB, c Config) (creator, attacher *Channel) {
+	t.Helper()
+	a, b, err := Pipe(c)
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { _, _ = a.Close(), b.Close() })
+	return a, b
+}
+
+// small is a ring that fills up quickly.
+func small() RingConfig {
+	return RingConfig{Data: MinData, Slots: 8, MaxMessage: 1 << 20}
+}
+
+func smallConfig() Config {
+	return Config{Lanes: []LaneConfig{{Outbound: small(), Inbound: small()}}, MessageTimeout: 200 * time.Millisecond}
+}
+
+func within(t testing.TB, d time.Duration) context.Context {
+	t.Helper()
+	ctx, cancel := context.WithTimeout(context.Background(), d)
+	t.Cleanup(cancel)
+	return ctx
+}
+
+func must(t testing.TB, err error) {
+	t.Helper()
+	if err != nil {
+		t.Fatal(err)
 	}
 }
