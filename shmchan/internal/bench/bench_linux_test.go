@@ -92,7 +92,7 @@ func BenchmarkOneWay(b *testing.B) {
 				b.Fatal(err)
 			}
 		}
-		if err := p.flush(); err != nil {
+		if err := p.sendLast(msg); err != nil {
 			b.Fatal(err)
 		}
 	})

@@ -120,6 +120,11 @@ func roleCommand(role string) (*exec.Cmd, error) {
 	return cmd, nil
 }
 
+// inherited are the two memory files of a ring's peer.
+func inherited() [2]*os.File {
+	return [2]*os.File{os.NewFile(3, "out"), os.NewFile(4, "in")}
+}
+
 func (c *child) pid() int { return c.cmd.Process.Pid }
 
 func (c *child) end() error {

@@ -93,9 +93,9 @@ func (g *grpcPeer) send(msg []byte) error {
 	return g.stream.SendMsg(g.req)
 }
 
-func (g *grpcPeer) flush() error {
-	if g.stream == nil {
-		return nil
+func (g *grpcPeer) sendLast(msg []byte) error {
+	if err := g.send(msg); err != nil {
+		return err
 	}
 	s := g.stream
 	g.stream = nil

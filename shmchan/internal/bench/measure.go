@@ -101,9 +101,10 @@ func measureOneWay(p peer, r *Result, msg []byte) error {
 			n++
 		}
 	}
-	if err := p.flush(); err != nil {
+	if err := p.sendLast(msg); err != nil {
 		return err
 	}
+	n++
 	seconds := time.Since(start).Seconds()
 	r.MessagesPerSecond = float64(n) / seconds
 	r.BytesPerSecond = float64(n) * float64(len(msg)) / seconds

@@ -65,7 +65,10 @@ func (n *netRPC) wait() error {
 	return call.Error
 }
 
-func (n *netRPC) flush() error {
+func (n *netRPC) sendLast(msg []byte) error {
+	if err := n.send(msg); err != nil {
+		return err
+	}
 	for n.free < window {
 		if err := n.wait(); err != nil {
 			return err

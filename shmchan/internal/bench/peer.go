@@ -10,8 +10,9 @@ type peer interface {
 	roundTrip(msg, reply []byte) error
 	// send sends msg, of which the peer takes a private copy without answering.
 	send(msg []byte) error
-	// flush returns when the peer has read everything that was sent.
-	flush() error
+	// sendLast is send for the last of a run, as long as those before it. It
+	// returns when the peer has read them all.
+	sendLast(msg []byte) error
 	// pid is the peer's process, 0 if it is this one.
 	pid() int
 	// close ends the peer.
@@ -44,6 +45,8 @@ func transports() []transport {
 	return []transport{
 		{Name: "atomic", Waiting: "spin", bare: true, start: startWords("atomic", spinWait), serve: serveWords(spinWait)},
 		{Name: "futex", Waiting: "block", bare: true, start: startWords("futex", futexWait), serve: serveWords(futexWait)},
+		{Name: "ring-spin", Waiting: "spin", start: startRing("ring-spin", spinning), serve: serveRing(spinning)},
+		{Name: "ring-block", Waiting: "block", start: startRing("ring-block", blocking), serve: serveRing(blocking)},
 		{Name: "memcpy", start: startMemcpy},
 		{Name: "unix", Waiting: "block", start: startUnix, serve: serveSocket},
 		{Name: "pipe", Waiting: "block", start: startPipe, serve: servePipe},

@@ -12,9 +12,9 @@ import (
 // that no framing is measured.
 type stream struct {
 	*child
-	out  io.WriteCloser
-	in   io.ReadCloser
-	last []byte // the message that asks for an answer
+	out io.WriteCloser
+	in  io.ReadCloser
+	ack [1]byte
 }
 
 func startPipe(size int) (peer, error) {
@@ -32,7 +32,7 @@ func startPipe(size int) (peer, error) {
 	if err != nil {
 		return nil, err
 	}
-	return newStream(c, out, in, size), nil
+	return &stream{child: c, out: out, in: in}, nil
 }
 
 func startUnix(size int) (peer, error) {
@@ -50,13 +50,7 @@ func startUnix(size int) (peer, error) {
 	if err != nil {
 		return nil, err
 	}
-	return newStream(c, conn, conn, size), nil
-}
-
-func newStream(c *child, out io.WriteCloser, in io.ReadCloser, size int) *stream {
-	last := make([]byte, size)
-	last[0] = opAck
-	return &stream{c, out, in, last}
+	return &stream{child: c, out: conn, in: conn}, nil
 }
 
 func (s *stream) roundTrip(msg, reply []byte) error {
@@ -76,11 +70,12 @@ func (s *stream) send(msg []byte) error {
 	return err
 }
 
-func (s *stream) flush() error {
-	if _, err := s.out.Write(s.last); err != nil {
+func (s *stream) sendLast(msg []byte) error {
+	msg[0] = opAck
+	if _, err := s.out.Write(msg); err != nil {
 		return err
 	}
-	_, err := io.ReadFull(s.in, s.last[1:2])
+	_, err := io.ReadFull(s.in, s.ack[:])
 	return err
 }
 

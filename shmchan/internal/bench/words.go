@@ -77,9 +77,9 @@ func (w *words) roundTrip(_, _ []byte) error {
 	return nil
 }
 
-func (w *words) send([]byte) error { return fmt.Errorf("two words carry no message") }
-func (w *words) flush() error      { return nil }
-func (w *words) close() error      { return w.end() }
+func (w *words) send([]byte) error     { return fmt.Errorf("two words carry no message") }
+func (w *words) sendLast([]byte) error { return nil }
+func (w *words) close() error          { return w.end() }
 
 func serveWords(wait waitFunc) func(int) error {
 	return func(int) error {
