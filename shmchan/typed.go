@@ -158,6 +158,15 @@ func (l *plainLayout) clear(b []byte) {
 	}
 }
 
+// accept checks an incoming T, in private memory, and clears its blank fields.
+func (l *plainLayout) accept(b []byte) error {
+	if err := l.check(b); err != nil {
+		return err
+	}
+	l.clear(b)
+	return nil
+}
+
 // check looks for a bool that is neither 0 nor 1.
 func (l *plainLayout) check(b []byte) error {
 	for _, r := range l.bools {

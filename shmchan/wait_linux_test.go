@@ -6,6 +6,7 @@ import (
 	"bytes"
 	"context"
 	"os"
+	"runtime"
 	"strconv"
 	"sync"
 	"sync/atomic"
@@ -217,96 +218,6 @@ func TestSeatGoesToTheNewcomer(t *testing.T) {
 	}
 }
 
-// A peer that wakes us without end and without news must not keep us busy, nor
-// hold us past our deadline, nor cost the channels that share a waiter.
-func TestWakeStorm(t *testing.T) {
-	for _, noSeat := range []bool{false, true} {
-		t.Run("noSeat="+strconv.FormatBool(noSeat), func(t *testing.T) {
-			w := sharedWordsOf(t, 1)[0]
-			stop, done := make(chan struct{}), make(chan struct{})
-			go func() {
-				defer close(done)
-				for {
-					select {
-					case <-stop:
-						return
-					default:
-						futexWake(w.mine, futexAll)
-					}
-				}
-			}()
-			var flag atomic.Uint32
-			s := sleeperOf(!noSeat)
-			start := nanotime()
-			r := s.await(context.Background(), event{w.theirs, &flag}, 0, start+int64(1500*time.Millisecond))
-			took := time.Duration(nanotime() - start)
-			close(stop)
-			<-done
-			st := s.stats()
-			t.Logf("%v, %+v", took, st)
-			if r != timeout || took > 5*time.Second {
-				t.Errorf("ended after %v with %d", took, r)
-			}
-			if st.Spurious < idleWakes/2 || st.Paused == 0 {
-				t.Errorf("no storm was seen: %+v", st)
-			}
-			// The allowance at the start, its refill, and one per pause.
-			if bound := uint64(idleWakes*5/2 + 1500); st.Wakes > bound {
-				t.Errorf("%d wakes were heard, bound %d", st.Wakes, bound)
-			}
-		})
-	}
-}
-
-// A peer that changes the word and never wakes us costs no more than the
-// deadline.
-func TestPeerThatNeverWakes(t *testing.T) {
-	w := sharedWordsOf(t, 1)[0]
-	var flag atomic.Uint32
-	s := sleeperOf(true)
-	got := make(chan reason)
-	start := nanotime()
-	go func() {
-		got <- s.await(context.Background(), event{w.theirs, &flag}, 0, start+int64(200*time.Millisecond))
-	}()
-	eventually(t, "parked", func() bool { return flag.Load() == 1 })
-	w.mine.Store(1)
-	if r := <-got; r != changed && r != timeout {
-		t.Errorf("got %d", r)
-	}
-	if took := time.Duration(nanotime() - start); took > 5*time.Second {
-		t.Errorf("took %v", took)
-	}
-}
-
-// A word whose page went away cannot be waited on. Its end keeps its deadline,
-// and the others in the same shared waiter sleep on.
-func TestWordThatWentAway(t *testing.T) {
-	f := sharedFile(t, 4096)
-	gone := word64(mapShared(t, f, 4096, unix.PROT_READ), 0)
-	good := sharedWordsOf(t, 1)[0]
-	var goodFlag atomic.Uint32
-	s, neighbour := sleeperOf(false), sleeperOf(false)
-	heard := make(chan reason)
-	go func() {
-		heard <- neighbour.await(context.Background(), event{good.theirs, &goodFlag}, 0, in(aLongTime))
-	}()
-	eventually(t, "neighbour parked", func() bool { return goodFlag.Load() == 1 })
-	if err := f.Truncate(0); err != nil { // a seal forbids it; here it stands for any way to lose a page
-		t.Fatal(err)
-	}
-	shared.join(s, gone, 0)
-	s.rest(aLongTime)
-	shared.leave(s, gone)
-	if errno := futexWait(gone, 0, 0); errno != unix.EFAULT {
-		t.Errorf("direct wait: %v", errno)
-	}
-	post(good.mine, &goodFlag, 1)
-	if r := <-heard; r != changed {
-		t.Errorf("neighbour: %d", r)
-	}
-}
-
 // A bench for the cost of going past the seats.
 func BenchmarkWaitSharedWaiter(b *testing.B) {
 	words := sharedWordsOf(b, 2)
@@ -324,4 +235,77 @@ func BenchmarkWaitSharedWaiter(b *testing.B) {
 		s[0].await(context.Background(), event{words[1].theirs, &flags[0]}, i, 0)
 	}
 	wg.Wait()
+}
+
+// An entry that left while the kernel still had it may swallow the one wake
+// that the peer sends, in front of the same end's next wait.
+func TestSwallowedWakeIsPassedOn(t *testing.T) {
+	w := sharedWordsOf(t, 1)[0]
+	p := new(waiterPool)
+	waiter := &sharedWaiter{pool: p} // its loop is what this test does by hand
+	p.waiters = append(p.waiters, waiter)
+	s := sleeperOf(false)
+	woken := make(chan struct{})
+	go func() {
+		defer close(woken)
+		if errno := futexWait(w.theirs, 0, aLongTime); errno != 0 {
+			t.Errorf("not woken: %v", errno)
+		}
+	}()
+	eventually(t, "the next wait is woken", func() bool {
+		p.join(s, w.theirs, 0)
+		n, _, _ := waiter.arm(false)
+		p.leave(s, w.theirs)
+		waiter.sweep(n, 0) // the kernel says that the entry was woken
+		select {
+		case <-woken:
+			return true
+		default:
+			return false
+		}
+	})
+}
+
+// With one CPU nobody can change the word while we look at it.
+func TestNoSpinOnOneCPU(t *testing.T) {
+	runtime.LockOSThread()
+	defer runtime.UnlockOSThread()
+	var all, one unix.CPUSet
+	if err := unix.SchedGetaffinity(0, &all); err != nil {
+		t.Fatal(err)
+	}
+	for i := 0; one.Count() == 0; i++ {
+		if all.IsSet(i) {
+			one.Set(i)
+		}
+	}
+	if err := unix.SchedSetaffinity(0, &one); err != nil {
+		t.Fatal(err)
+	}
+	defer func() { _ = unix.SchedSetaffinity(0, &all) }()
+	w := sharedWordsOf(t, 1)[0]
+	s := newSleeper(sleeperOptions{})
+	ctx, cancel := context.WithCancel(context.Background())
+	cancel() // so that only the count of CPUs speaks against spinning
+	s.await(ctx, event{w.theirs, new(atomic.Uint32)}, 0, 0)
+	if s.adapt.spinning {
+		t.Error("spins")
+	}
+}
+
+// A thread in the kernel must not hold up the garbage collector, and with it
+// every goroutine for as long as the peer likes.
+func TestCollectionGoesOnWhileParked(t *testing.T) {
+	forEachSetting(t, func(t *testing.T, c setting) {
+		word, ev := c.make(t)
+		s := c.sleeper()
+		got := make(chan reason)
+		go func() { got <- s.await(context.Background(), ev, 0, 0) }() // with a deadline, signals would help it out
+		eventually(t, "parked", func() bool { return ev.parked.Load() == 1 })
+		runtime.GC()
+		post(word, ev.parked, 1)
+		if r := <-got; r != changed {
+			t.Errorf("got %d", r)
+		}
+	})
 }

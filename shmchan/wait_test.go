@@ -273,3 +273,31 @@ func TestPokeLetsGoOfTheContext(t *testing.T) {
 		t.Error("the registration is still there")
 	}
 }
+
+// Between its last look at the flags and its sleep a waiter hears no wake. So a
+// kick goes on until the waiter says that it is out.
+func TestKickGoesOnUntilItIsHeard(t *testing.T) {
+	forEachSetting(t, func(t *testing.T, c setting) {
+		_, ev := c.make(t)
+		s := c.sleeper()
+		s.target.Store(ev.word) // about to sleep
+		done := make(chan struct{})
+		go func() { s.kick(nil); close(done) }()
+		for range 100 { // by now the first wakes have found nobody
+			runtime.Gosched()
+		}
+		start := time.Now()
+		for !s.parkOnce(ev, 0, aLongTime) { // a signal may end it too
+			if time.Since(start) > aLongTime/2 {
+				t.Fatal("slept through")
+			}
+		}
+		select {
+		case <-done:
+			t.Error("gave up before the waiter was out")
+		default:
+		}
+		s.target.Store(nil)
+		<-done
+	})
+}

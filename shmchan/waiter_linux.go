@@ -47,9 +47,9 @@ const (
 	calmPolls   = 32 // polls without news before the next slower pace
 )
 
-// entry is one end that waits. The serial tells it from a later one in the
+// parkedEnd is one end that waits. The serial tells it from a later one in the
 // same slot.
-type entry struct {
+type parkedEnd struct {
 	s      *sleeper
 	word   *atomic.Uint64
 	seen   uint32
@@ -62,11 +62,11 @@ type entry struct {
 type sharedWaiter struct {
 	pool    *waiterPool
 	control atomic.Uint32 // changes whenever the entries do
-	entries [sharedWords]entry
+	entries [sharedWords]parkedEnd
 	n       int
 	asleep  bool // it sleeps on what it was given, or is about to
 
-	armed [sharedWords]entry
+	armed [sharedWords]parkedEnd
 	on    [maxWaitv]waitv
 	wake  chan struct{} // control's stand-in while polling
 }
@@ -80,7 +80,7 @@ func (p *waiterPool) join(s *sleeper, word *atomic.Uint64, seen uint32) {
 		i++
 	}
 	p.serial++
-	w.entries[i] = entry{s, word, seen, i, p.serial}
+	w.entries[i] = parkedEnd{s, word, seen, i, p.serial}
 	w.n++
 	s.pool.waiter, s.pool.slot = w, i
 	w.rearm()
@@ -111,7 +111,7 @@ func (p *waiterPool) leave(s *sleeper, word *atomic.Uint64) {
 }
 
 func (w *sharedWaiter) drop(i int) {
-	w.entries[i] = entry{}
+	w.entries[i] = parkedEnd{}
 	w.n--
 }
 
@@ -203,7 +203,7 @@ func (w *sharedWaiter) sweep(n, woken int) int {
 	defer w.pool.mu.Unlock()
 	w.asleep = false
 	for i, e := range w.armed[:n-1] {
-		w.armed[i] = entry{}
+		w.armed[i] = parkedEnd{}
 		switch {
 		case !w.present(e):
 			futexWake(e.word, 1)
@@ -216,7 +216,7 @@ func (w *sharedWaiter) sweep(n, woken int) int {
 	return signalled
 }
 
-func (w *sharedWaiter) present(e entry) bool { return w.entries[e.slot].serial == e.serial }
+func (w *sharedWaiter) present(e parkedEnd) bool { return w.entries[e.slot].serial == e.serial }
 
 // findBad signals the ends whose words the kernel cannot wait on. One channel
 // whose memory went away must not keep 126 others from sleeping; its own end
