@@ -7,7 +7,7 @@ const defaultSpin = 50_000 // ns
 const (
 	trialWaits = 16   // waits by which the other way of waiting is judged
 	trialFirst = 32   // waits until the first trial
-	trialLast  = 4096 // waits between trials once several in a row were lost
+	trialLast  = 1024 // waits between trials once several in a row were lost
 	// goodSpin is a mean wait that parking cannot match, since one futex call
 	// costs about as much: it needs no comparison.
 	goodSpin = 3_000 // ns

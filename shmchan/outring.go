@@ -2,9 +2,9 @@ package shmchan
 
 import "sync/atomic"
 
-// entry is one message on its way out: from Reserve until the peer has released
+// outgoing is one message on its way out: from Reserve until the peer has released
 // it. Entries keep their place in the data area's order for all of that time.
-type entry struct {
+type outgoing struct {
 	ticket uint64 // which entry this is, counted from 1; recycled slots differ
 	start  uint64
 	length uint64
@@ -15,7 +15,7 @@ type entry struct {
 
 // control reports whether the entry is a descriptor without bytes; length is
 // then what its offset word holds.
-func (e *entry) control() bool { return flags(e.header>>8)&^flagMore != 0 }
+func (e *outgoing) control() bool { return flags(e.header>>8)&^flagMore != 0 }
 
 type entryState uint8
 
@@ -44,7 +44,7 @@ type outRing struct {
 	tail    uint64 // descriptors released, as far as was looked
 	live    span
 	lookAt  uint64 // look at the peer's tail again once data gets this far up
-	entries []entry
+	entries []outgoing
 	first   uint64 // ticket of the oldest live entry
 	publish uint64 // ticket of the oldest entry not published
 	last    uint64 // ticket after the newest
@@ -63,12 +63,12 @@ func newOutRing(p *pair, lane int) *outRing {
 		parked:     p.out.flag(lane, offWriterParked),
 		peerTail:   p.in.counter(lane, offTail),
 		peerParked: p.in.flag(lane, offReaderParked),
-		entries:    make([]entry, g.slots),
+		entries:    make([]outgoing, g.slots),
 		first:      1, publish: 1, last: 1,
 	}
 }
 
-func (r *outRing) at(ticket uint64) *entry { return &r.entries[ticket&uint64(len(r.entries)-1)] }
+func (r *outRing) at(ticket uint64) *outgoing { return &r.entries[ticket&uint64(len(r.entries)-1)] }
 
 // look takes the peer's tail in and frees what lies behind it. The value is
 // loaded once; it may only go up, and not past what was published: a peer that
@@ -131,9 +131,9 @@ func (r *outRing) fits(n uint64) (start uint64, ok bool) {
 }
 
 // take makes the entry for a place that fits gave.
-func (r *outRing) take(start, n, space uint64) *entry {
+func (r *outRing) take(start, n, space uint64) *outgoing {
 	e := r.at(r.last)
-	*e = entry{ticket: r.last, start: start, length: n, state: entryReserved}
+	*e = outgoing{ticket: r.last, start: start, length: n, state: entryReserved}
 	r.last++
 	r.open++
 	r.live.add(start, start+align(space))
@@ -142,7 +142,7 @@ func (r *outRing) take(start, n, space uint64) *entry {
 
 // abandon takes an entry back. Its place is reused at once when nothing was
 // reserved after it, else when its turn has come.
-func (r *outRing) abandon(e *entry) {
+func (r *outRing) abandon(e *outgoing) {
 	e.state = entryAbandoned
 	r.open--
 	if r.publish == e.ticket {

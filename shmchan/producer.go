@@ -60,7 +60,7 @@ func (p *Producer) Reserve(ctx context.Context, n int) (Reservation, error) {
 
 // reserve is Reserve for a caller that holds mu. It may unlock mu while it
 // waits, with busy set.
-func (p *Producer) reserve(ctx context.Context, n int) (*entry, error) {
+func (p *Producer) reserve(ctx context.Context, n int) (*outgoing, error) {
 	if p.ch.attention.Load() != 0 || p.owed {
 		if err := p.attend(ctx); err != nil {
 			return nil, err
@@ -178,7 +178,7 @@ func (p *Producer) commit(r Reservation, h Header, n int) error {
 }
 
 // reserved says whether the entry still is the reservation that took it.
-func (e *entry) reserved(ticket uint64) error {
+func (e *outgoing) reserved(ticket uint64) error {
 	switch {
 	case e.ticket == ticket && e.state == entryReserved:
 		return nil

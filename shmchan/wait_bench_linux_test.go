@@ -158,8 +158,9 @@ func (e *echo) roundTrips(n int) {
 // BenchmarkWait compares round trips between two processes, on free CPUs, with
 // both sides on one CPU, and beside neighbours that take all they can get on
 // every CPU. Bare words and sleeper take turns of some trips each, so that
-// whatever else the machine does hits both; what is reported are the medians of
-// the turns and their ratio.
+// whatever else the machine does hits both; what is reported are medians and
+// means of the turns and the ratio of the medians. On a loaded machine the means
+// say why the sleeper does not spin there.
 func BenchmarkWait(b *testing.B) {
 	for _, c := range []struct{ place, bare, how string }{
 		{"free", "bare-spin", "sleeper"},
@@ -207,7 +208,9 @@ func compareWaits(b *testing.B, bare, sleeper *echo) {
 	base, own := took[0].Snapshot(), took[1].Snapshot()
 	b.ReportMetric(0, "ns/op")
 	b.ReportMetric(float64(base.Quantile(0.5)), "bare-p50-ns")
+	b.ReportMetric(base.Mean, "bare-mean-ns")
 	b.ReportMetric(float64(own.Quantile(0.5)), "p50-ns")
+	b.ReportMetric(own.Mean, "mean-ns")
 	b.ReportMetric(float64(own.Quantile(0.9)), "p90-ns")
 	b.ReportMetric(float64(own.Quantile(0.5))/float64(base.Quantile(0.5)), "x-bare")
 }

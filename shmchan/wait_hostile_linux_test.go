@@ -15,6 +15,7 @@ import (
 // A peer that wakes us without end and without news must not keep us busy, nor
 // hold us past our deadline, nor cost the channels that share a waiter.
 func TestWakeStorm(t *testing.T) {
+	const allowance = 50
 	for _, noSeat := range []bool{false, true} {
 		t.Run("noSeat="+strconv.FormatBool(noSeat), func(t *testing.T) {
 			w := sharedWordsOf(t, 1)[0]
@@ -32,6 +33,7 @@ func TestWakeStorm(t *testing.T) {
 			}()
 			var flag atomic.Uint32
 			s := sleeperOf(!noSeat)
+			s.storm.idle = newBucket(allowance, nanotime()) // a slow machine never gets through the real one
 			start := nanotime()
 			r := s.await(context.Background(), event{w.theirs, &flag}, 0, start+int64(1500*time.Millisecond))
 			took := time.Duration(nanotime() - start)
@@ -42,11 +44,11 @@ func TestWakeStorm(t *testing.T) {
 			if r != timeout || took > 5*time.Second {
 				t.Errorf("ended after %v with %d", took, r)
 			}
-			if st.Spurious < idleWakes/2 || st.Paused == 0 {
+			if st.Spurious < allowance || st.Paused == 0 {
 				t.Errorf("no storm was seen: %+v", st)
 			}
-			// The allowance at the start, its refill, and one per pause.
-			if bound := uint64(idleWakes*5/2 + 1500); st.Wakes > bound {
+			// The allowance at the start, its refill, and one per pause, with time to spare.
+			if bound := uint64(allowance*5/2) + st.Paused; st.Wakes > bound {
 				t.Errorf("%d wakes were heard, bound %d", st.Wakes, bound)
 			}
 		})
