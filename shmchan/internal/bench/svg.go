@@ -39,6 +39,7 @@ const (
 	panelHigh  = 340.0
 	panelGap   = 22.0
 	plotBottom = 62.0
+	legendWide = 186.0
 )
 
 type plot struct {
@@ -107,7 +108,7 @@ func (p *plot) text(x, y float64, anchor, style, s string) {
 
 func (p *plot) draw() {
 	n := float64(max(1, len(p.conditions)))
-	wide := plotLeft + n*(panelWide+panelGap) + 10
+	wide := max(plotLeft+n*(panelWide+panelGap)+10, plotLeft+3*legendWide)
 	high := plotTop + panelHigh + plotBottom
 	// A background of its own, for pages that are dark.
 	p.printf(`<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 %.0f %.0f" width="%.0f" height="%.0f" font-family="sans-serif" font-size="12" fill="#222">`+"\n", wide, high, wide, high)
@@ -125,15 +126,15 @@ func (p *plot) draw() {
 	p.printf("</svg>\n")
 }
 
-// legend has three columns over the whole width, in the order of curves.
+// legend has as many columns as fit, at least three, in the order of curves.
 func (p *plot) legend(wide float64) {
 	p.text(plotLeft, 22, "start", `font-size="14" font-weight="bold"`, "Round trip between two processes: written, echoed, read back")
-	column, at := (wide-plotLeft)/5, 0
+	columns, at := int((wide-plotLeft)/legendWide), 0
 	for _, c := range curves {
 		if !p.measured(c.transport) {
 			continue
 		}
-		x, y := plotLeft+float64(at%5)*column, 48+float64(at/5)*18
+		x, y := plotLeft+float64(at%columns)*legendWide, 44+float64(at/columns)*17
 		p.printf(`<line x1="%.1f" y1="%.1f" x2="%.1f" y2="%.1f" stroke="%s" stroke-width="%.1f" stroke-dasharray="%s"/>`+"\n", x, y-4, x+26, y-4, c.colour, c.width, c.dash)
 		p.text(x+32, y, "start", "", c.label)
 		at++
