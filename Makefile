@@ -16,7 +16,7 @@ STATICCHECK := honnef.co/go/tools/cmd/staticcheck@v0.7.0
 
 .DEFAULT_GOAL := build
 .DELETE_ON_ERROR:
-.PHONY: build help demo test check model bench fuzz generate clean install uninstall
+.PHONY: build help demo test check model hammer bench figures fuzz generate clean install uninstall
 
 build: bin/ringfence bin/ringfence-plugin-wasm $(GUESTS) ## build everything into bin/ (the default)
 
@@ -44,7 +44,14 @@ model: ## check the ring's algorithm, and that each mutation of it is found (nee
 	@shmchan/model/check.sh
 
 bench: build ## measure; every figure comes with a baseline from the same run
-	$(GO) test -run '^$$' -bench . -benchmem ./host/... ./pluginkit/... ./policies/... ./plugins/...
+	$(GO) test -run '^$$' -bench . -benchmem ./host/... ./pluginkit/... ./policies/... ./plugins/... ./shmchan/...
+	$(GO) run ./shmchan/internal/ringbench
+
+figures: ## measure the ring and write tables and plot into docs/ (best on a quiet machine)
+	$(GO) run ./shmchan/internal/ringbench -doc docs/shmchan.md -svg docs/shmchan.svg
+
+hammer: ## 10^10 bytes between two processes in each way of waiting, and peers killed at 10 000 points
+	SHMCHAN_HAMMER_BYTES=10000000000 SHMCHAN_CRASHES=10000 $(GO) test -count 1 -timeout 60m -v -run '^(TestHammer|TestPeerKilled)$$' ./shmchan
 
 fuzz: ## fuzz each target for FUZZTIME (default 30s)
 	@set -e; for pkg in $$($(GO) list ./...); do \

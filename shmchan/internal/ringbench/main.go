@@ -31,6 +31,7 @@ type config struct {
 	bench.Options
 	json bool
 	svg  string
+	doc  string
 	from string
 }
 
@@ -48,6 +49,11 @@ func run(args []string, out, progress io.Writer) error {
 			return err
 		}
 	}
+	if c.doc != "" {
+		if err := updateDoc(c.doc, report); err != nil {
+			return err
+		}
+	}
 	if c.json {
 		return report.WriteJSON(out)
 	}
@@ -61,6 +67,7 @@ func parse(args []string, progress io.Writer) (config, error) {
 	quick := f.Bool("quick", false, "three sizes, CPUs free, short: a look, not a result")
 	f.BoolVar(&c.json, "json", false, "print JSON instead of tables")
 	f.StringVar(&c.svg, "svg", "", "also plot the round trips into this `file`")
+	f.StringVar(&c.doc, "doc", "", "also put the tables between the marks in this Markdown `file`")
 	f.StringVar(&c.from, "from", "", "measure nothing, take the report from this JSON `file`")
 	f.IntVar(&c.Repetitions, "repetitions", 5, "interleaved repetitions of each cell")
 	f.DurationVar(&c.Budget, "budget", 150*time.Millisecond, "time for each part of a cell")
