@@ -105,53 +105,54 @@ func (f Frame) Release() error {
 //
 // Errors: the context's (with ErrTimeout for a deadline), ErrAborted,
 // ErrConcurrentUse, and what ended the channel.
-func (c *Consumer) Peek(ctx context.Context) (Frame, error) {
+func (c *Consumer) Peek(ctx context.Context) (f Frame, err error) {
 	c.mu.Lock()
 	if c.busy || c.reading {
 		c.mu.Unlock()
 		return Frame{}, ErrConcurrentUse
 	}
-	f, err := c.take(ctx)
+	err = c.take(ctx, &f)
 	return f, c.leave(err)
 }
 
 // take is Peek for a caller that holds mu. It may unlock mu while it waits,
-// with busy set.
-func (c *Consumer) take(ctx context.Context) (Frame, error) {
+// with busy set. f is set only when there is no error.
+func (c *Consumer) take(ctx context.Context, f *Frame) error {
 	for {
 		if c.ch.attention.Load()&attendEnd != 0 {
-			return Frame{}, c.ch.reason()
+			return c.ch.reason()
 		}
 		if c.held.c != nil {
-			return c.admit(ctx, c.held)
+			return c.admit(ctx, f)
 		}
 		r := c.ring
 		if r.next == r.head {
 			if err := c.arrive(ctx); err != nil {
-				return Frame{}, err
+				return err
 			}
 		}
-		raw, err := r.pull()
-		if err != nil {
-			return Frame{}, c.ch.fail(err)
+		var raw frame
+		if err := r.pull(&raw); err != nil {
+			return c.ch.fail(err)
 		}
-		f := Frame{c: c, ring: r, seq: r.next, header: raw.header}
+		got := Frame{c: c, ring: r, seq: r.next, header: raw.header}
 		if raw.data() {
-			f.data = r.bytes(&raw)
+			got.data = r.bytes(&raw)
 		}
 		if raw.flags == 0 && !c.message.open {
-			f.total = int64(len(f.data))
-		} else if again, err := c.assemble(&raw, &f); again || err != nil {
-			if err != nil {
-				return Frame{}, err
-			}
+			got.total = int64(len(got.data))
+		} else if again, err := c.assemble(&raw, &got); err != nil {
+			return err
+		} else if again {
 			continue
 		}
 		if c.ch.limit != nil {
+			c.held = got
 			return c.admit(ctx, f)
 		}
-		c.traffic.count(len(f.data))
-		return f, nil
+		c.traffic.count(len(got.data))
+		*f = got
+		return nil
 	}
 }
 

@@ -50,38 +50,39 @@ func (s *ownSlot) set(offset, length, header, seq uint64) {
 
 // decode loads each word of the peer's descriptor once and checks it. The peer
 // may rewrite the slot meanwhile; what was loaded is what was checked, and only
-// that is returned.
+// that is passed on.
 //
 // Preconditions: seq is the sequence number due in this slot.
-func (s *peerSlot) decode(seq uint64, g *ringGeometry) (frame, error) {
-	return checkDescriptor(s.word[0].Load(), s.word[1].Load(), s.word[2].Load(), s.word[3].Load(), seq, g)
+func (s *peerSlot) decode(seq uint64, g *ringGeometry, f *frame) error {
+	return f.check(s.word[0].Load(), s.word[1].Load(), s.word[2].Load(), s.word[3].Load(), seq, g)
 }
 
-func checkDescriptor(offset, length, header, got, seq uint64, g *ringGeometry) (frame, error) {
-	f := frame{flags: flags(header >> 8), header: Header{Kind: uint8(header), Call: uint32(header >> 32)}}
+// check fills f in. On an error its content means nothing.
+func (f *frame) check(offset, length, header, got, seq uint64, g *ringGeometry) error {
+	*f = frame{flags: flags(header >> 8), header: Header{Kind: uint8(header), Call: uint32(header >> 32)}}
 	size := uint64(g.data)
 	// A gap or a step back: a frame replayed, skipped, or never written.
 	if got != seq {
-		return f, &ViolationError{What: "sequence of a descriptor (must follow without a gap)", Got: got, Limit: seq}
+		return &ViolationError{What: "sequence of a descriptor (must follow without a gap)", Got: got, Limit: seq}
 	}
 	if reserved := header >> 16 & 0xffff; reserved != 0 {
-		return f, &ViolationError{What: "reserved bits of a descriptor", Got: reserved, Limit: 0}
+		return &ViolationError{What: "reserved bits of a descriptor", Got: reserved, Limit: 0}
 	}
 	if f.flags == 0 || f.flags == flagMore {
 		// Subtraction, not addition: offset+length could overflow and pass.
 		if length > size/2 {
-			return f, &ViolationError{What: "length of a descriptor (at most half the data area)", Got: length, Limit: size / 2}
+			return &ViolationError{What: "length of a descriptor (at most half the data area)", Got: length, Limit: size / 2}
 		}
 		if offset > size-length {
-			return f, &ViolationError{What: "offset of a descriptor plus its length (beyond the data area)", Got: offset, Limit: size - length}
+			return &ViolationError{What: "offset of a descriptor plus its length (beyond the data area)", Got: offset, Limit: size - length}
 		}
 		if offset%dataAlign != 0 {
-			return f, &ViolationError{What: "alignment of a descriptor's offset", Got: offset % dataAlign, Limit: 0}
+			return &ViolationError{What: "alignment of a descriptor's offset", Got: offset % dataAlign, Limit: 0}
 		}
 		f.offset, f.length = offset, length
-		return f, nil
+		return nil
 	}
-	return f, f.control(offset, length, g)
+	return f.control(offset, length, g)
 }
 
 // control checks a descriptor that carries no bytes.

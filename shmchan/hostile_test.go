@@ -184,7 +184,8 @@ func FuzzDescriptor(f *testing.F) {
 	g := ringGeometry{slots: 8, data: MinData, maxMessage: 1 << 20}
 	area := make([]byte, g.data)
 	f.Fuzz(func(t *testing.T, offset, length, header, seq uint64) {
-		fr, err := checkDescriptor(offset, length, header, seq, 1, &g)
+		var fr frame
+		err := fr.check(offset, length, header, seq, 1, &g)
 		if err != nil {
 			if !errors.Is(err, ErrViolation) {
 				t.Fatalf("untyped error %v", err)

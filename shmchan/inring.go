@@ -87,27 +87,26 @@ func (r *inRing) look() error {
 // one message by writing another.
 //
 // Preconditions: next < head.
-func (r *inRing) pull() (frame, error) {
+func (r *inRing) pull(f *frame) error {
 	if e := r.peerEpoch.Load(); e != r.epoch {
-		return frame{}, &ViolationError{What: "epoch", Got: e, Limit: r.epoch}
+		return &ViolationError{What: "epoch", Got: e, Limit: r.epoch}
 	}
 	i := r.next & uint64(len(r.slots)-1)
-	f, err := r.slots[i].decode(r.next+1, r.geo)
-	if err != nil {
-		return f, err
+	if err := r.slots[i].decode(r.next+1, r.geo, f); err != nil {
+		return err
 	}
-	t := taken{seq: r.next + 1, state: takenReleased}
+	t := &r.taken[i]
+	*t = taken{seq: r.next + 1, state: takenReleased}
 	if f.data() {
 		if end := f.offset + f.length; !r.live.free(f.offset, end) {
-			return f, &ViolationError{What: "offset of a descriptor (over bytes that are borrowed)", Got: f.offset, Limit: r.live.lo}
+			return &ViolationError{What: "offset of a descriptor (over bytes that are borrowed)", Got: f.offset, Limit: r.live.lo}
 		}
 		r.live.add(f.offset, f.offset+f.length)
 		t.start, t.length, t.bytes, t.state = f.offset, f.length, true, takenBorrowed
 		r.borrowed++
 	}
-	r.taken[i] = t
 	r.next++
-	return f, nil
+	return nil
 }
 
 // release gives one frame back. The tail moves over all released frames at the

@@ -19,7 +19,8 @@ func (c *Consumer) Recv(ctx context.Context, buf []byte) (Header, []byte, error)
 	}
 	buf = buf[:0]
 	for {
-		f, err := c.take(ctx)
+		var f Frame
+		err := c.take(ctx, &f)
 		if err == nil {
 			buf, err = c.collect(&f, buf)
 		}
@@ -95,8 +96,8 @@ func (c *Consumer) Reader(ctx context.Context) (*Reader, error) {
 		c.mu.Unlock()
 		return nil, ErrConcurrentUse
 	}
-	f, err := c.take(ctx)
-	if err != nil {
+	var f Frame
+	if err := c.take(ctx, &f); err != nil {
 		return nil, c.leave(err)
 	}
 	c.reading = true
@@ -137,7 +138,7 @@ func (r *Reader) next() error {
 	err := r.frame.ring.release(r.frame.seq)
 	r.frame.data, r.at = nil, 0
 	if err == nil && !last {
-		r.frame, err = r.c.take(r.ctx)
+		err = r.c.take(r.ctx, &r.frame)
 	}
 	if last {
 		err = io.EOF

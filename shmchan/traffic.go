@@ -44,17 +44,16 @@ func (h *Histogram) recordN(v int64, n uint64) {
 
 // admit holds a frame back for as long as the peer is over its rate. The frame
 // stays in the consumer meanwhile, so that a context that ends loses nothing.
-func (c *Consumer) admit(ctx context.Context, f Frame) (Frame, error) {
-	c.held = f
+func (c *Consumer) admit(ctx context.Context, f *Frame) error {
 	for {
-		wait := c.ch.limit.admit(int64(len(f.data)))
+		wait := c.ch.limit.admit(int64(len(c.held.data)))
 		if wait == 0 {
-			c.held = Frame{}
+			*f, c.held = c.held, Frame{}
 			c.traffic.count(len(f.data))
-			return f, nil
+			return nil
 		}
 		if err := c.pause(ctx, wait); err != nil {
-			return Frame{}, err
+			return err
 		}
 	}
 }
