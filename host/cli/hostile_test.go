@@ -42,8 +42,8 @@ func TestHostileModulesAreOneLineToTheUser(t *testing.T) {
 				}
 			}
 			want := []int{0, 1, 2}
-			if name == "loop" || name == "ten-million-host-calls" {
-				want = []int{0, 4}
+			if slices.Contains([]string{"loop", "ten-million-host-calls", "log-flood"}, name) {
+				want = []int{0, 4} // a slow machine needs more than the CPU time that they have
 			}
 			if !slices.Contains(want, out.code) {
 				t.Errorf("exit code %d, want one of %v", out.code, want)
