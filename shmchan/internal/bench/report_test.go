@@ -117,6 +117,17 @@ func TestJudgeTakesTheMedianOfRatios(t *testing.T) {
 	t.Error("no target compares with the bare atomic ping-pong")
 }
 
+// TestASpinnerWithoutACPUIsNoBaseline: against a ping-pong that waits for its turn
+// on a busy CPU every ring looks fast.
+func TestASpinnerWithoutACPUIsNoBaseline(t *testing.T) {
+	atomic, ring := Cell{Transport: "atomic", Condition: Free}, Cell{Transport: "ring-spin", Size: 64, Condition: Free}
+	for _, target := range judge([][]Result{{{Cell: atomic, P50: 25e6}}, {{Cell: ring, P50: 17e3}}}) {
+		if target.Relation == "≤" && target.Bound == 2 && (target.Held || !target.Disturbed) {
+			t.Errorf("%+v, want it disturbed", target)
+		}
+	}
+}
+
 func TestQuantile(t *testing.T) {
 	hundred := make([]int64, 100)
 	for i := range hundred {
