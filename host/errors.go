@@ -110,8 +110,9 @@ func classify(tool string, err error) *CallError {
 
 // detail drops what the kind says already.
 func detail(kind, err error) string {
-	if err == context.Canceled || err == context.DeadlineExceeded || kind == ErrClosed {
+	text := err.Error() // compared as text: what wraps these may add nothing
+	if text == context.Canceled.Error() || text == context.DeadlineExceeded.Error() || kind == ErrClosed {
 		return ""
 	}
-	return strings.TrimPrefix(err.Error(), kind.Error()+": ")
+	return strings.TrimPrefix(text, kind.Error()+": ")
 }

@@ -83,7 +83,7 @@ func wantTranscript(t *testing.T, demo string) {
 		t.Fatalf("the README shows too little of the demo:\n%s", text)
 	}
 	took := regexp.MustCompile(`^ *[0-9.]+(ms|s|µs)\b`)
-	varying := regexp.MustCompile(`127\.0\.0\.1:\d+|\d\.\d+s \(cpu|\(\d+ in use\)`)
+	varying := regexp.MustCompile(`127\.0\.0\.1:\d+|\d+(\.\d+)?s \(cpu|\(\d+ in use\)`)
 	demo = varying.ReplaceAllString(demo, "*")
 	for line := range strings.Lines(text) {
 		if took.MatchString(line) {
