@@ -18,7 +18,7 @@ STATICCHECK := honnef.co/go/tools/cmd/staticcheck@v0.7.0
 
 .DEFAULT_GOAL := build
 .DELETE_ON_ERROR:
-.PHONY: build help demo test check model hammer bench figures fuzz generate clean install uninstall
+.PHONY: build help demo test check model hammer bench figures fuzz generate clean install uninstall force
 
 build: bin/ringfence bin/ringfence-plugin-wasm $(GUESTS) ## build everything into bin/ (the default)
 
@@ -76,7 +76,11 @@ install: build ## copy bin/ to $(PREFIX)/lib/ringfence and link the command into
 uninstall: ## undo install
 	rm -rf $(DESTDIR)$(PREFIX)/lib/ringfence $(DESTDIR)$(PREFIX)/bin/ringfence
 
-bin/ringfence: go.mod go.sum $(HOST_GO) $(HOST_EMBEDS)
+# The file changes when VERSION does, and so the binary is linked again.
+bin/version: force
+	@mkdir -p bin; echo '$(VERSION)' | cmp -s - $@ || echo '$(VERSION)' >$@
+
+bin/ringfence: go.mod go.sum bin/version $(HOST_GO) $(HOST_EMBEDS)
 	CGO_ENABLED=0 $(GO) build -trimpath -ldflags "-s -w -X github.com/ringfence/ringfence/host/cli.Version=$(VERSION)" -o $@ .
 
 bin/tools/%.wasm: go.mod go.sum $(GUEST_GO) plugins/tools/%/*.go

@@ -26,7 +26,11 @@ func (a *app) versionCommand() *cobra.Command {
 			if a.json {
 				return a.printJSON(v)
 			}
-			_, err := fmt.Fprintf(a.out, "ringfence %s (%s, %s)\n", v["version"], v["go"], v["platform"])
+			from := ""
+			if revision := v["revision"]; revision != "" {
+				from = ", from " + revision[:min(12, len(revision))]
+			}
+			_, err := fmt.Fprintf(a.out, "ringfence %s (%s, %s%s)\n", v["version"], v["go"], v["platform"], from)
 			return err
 		},
 	}
