@@ -162,7 +162,7 @@ func TestMisuse(t *testing.T) {
 	}
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {
-			a, b := newPipe(t, smallConfig())
+			a, b := newPipe(t, hastyConfig())
 			err := tt.do(t, a.Lane(0).Producer(), b.Lane(0).Consumer())
 			if !errors.Is(err, tt.want) {
 				t.Fatalf("got %v (want %v)", err, tt.want)
