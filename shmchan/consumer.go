@@ -22,6 +22,7 @@ type Consumer struct {
 	traffic traffic
 	waits   Histogram
 	held    Frame     // pulled, but the peer is over its rate
+	unpaid  bool      // something was charged to the peer without asking the rate
 	old     []*inRing // of earlier epochs, with frames still borrowed
 }
 
@@ -100,7 +101,8 @@ func (f Frame) Release() error {
 }
 
 // Peek borrows the next frame and waits for it until ctx ends. The context is
-// looked at only when there is something to wait for. A message in fragments
+// looked at only when there is something to wait for, and between the fragments
+// of a message. A message in fragments
 // comes as several frames, whose Offset, Total and Last say where each belongs.
 //
 // Errors: the context's (with ErrTimeout for a deadline), ErrAborted,
@@ -125,6 +127,14 @@ func (c *Consumer) take(ctx context.Context, f *Frame) error {
 		if c.held.c != nil {
 			return c.admit(ctx, f)
 		}
+		if c.unpaid {
+			if err := c.collectDebt(ctx); err != nil {
+				return err
+			}
+		}
+		if c.message.open && ctx.Err() != nil {
+			return contextError(ctx) // else crumbs without end would outlast it
+		}
 		r := c.ring
 		if r.next == r.head {
 			if err := c.arrive(ctx); err != nil {
@@ -141,9 +151,11 @@ func (c *Consumer) take(ctx context.Context, f *Frame) error {
 		}
 		if raw.flags == 0 && !c.message.open {
 			got.total = int64(len(got.data))
-		} else if again, err := c.assemble(&raw, &got); err != nil {
-			return err
-		} else if again {
+		} else if again, err := c.assemble(&raw, &got); again || err != nil {
+			c.charge(&raw)
+			if err != nil {
+				return err
+			}
 			continue
 		}
 		if c.ch.limit != nil {
@@ -242,6 +254,10 @@ func (c *Consumer) letGo() {
 	c.ring.close()
 	if c.busy {
 		return // the one who waits comes by here
+	}
+	if c.held.c != nil { // nobody will take it any more
+		_ = c.held.ring.release(c.held.seq)
+		c.held = Frame{}
 	}
 	c.ring.left = true
 	c.ring.dropIfDone()

@@ -58,6 +58,31 @@ func (c *Consumer) admit(ctx context.Context, f *Frame) error {
 	}
 }
 
+// charge counts a descriptor that no reader is given against the rate: a
+// prologue, an abort, a fragment of a message nobody wants any more. Nothing else
+// would slow a peer that sends only such. It is charged when it is there already,
+// so it is paid for before the next descriptor is taken.
+func (c *Consumer) charge(raw *frame) {
+	if c.ch.limit != nil {
+		c.ch.limit.charge(int64(raw.length))
+		c.unpaid = true
+	}
+}
+
+// collectDebt waits until what was charged is paid for.
+func (c *Consumer) collectDebt(ctx context.Context) error {
+	for {
+		wait := c.ch.limit.debt()
+		if wait == 0 {
+			c.unpaid = false
+			return nil
+		}
+		if err := c.pause(ctx, wait); err != nil {
+			return err
+		}
+	}
+}
+
 // pause waits with mu unlocked.
 func (c *Consumer) pause(ctx context.Context, d time.Duration) error {
 	c.busy = true
