@@ -79,9 +79,21 @@ func (f Frame) CopyTo(dst []byte) (int, error) {
 	return n, nil
 }
 
-// Read calls read with the borrowed bytes; memory that the peer took away makes
-// it return a *ViolationError, not a crash. read must not keep the slice.
-func (f Frame) Read(read func([]byte) error) error { return guarded(f.data, read) }
+// Read calls read with the borrowed bytes and returns its error. Memory that the
+// peer took away ends the channel with a *ViolationError and is no crash. read
+// must not keep the slice.
+func (f Frame) Read(read func([]byte) error) error {
+	returned := false
+	err := guarded(f.data, func(b []byte) error {
+		err := read(b)
+		returned = true
+		return err
+	})
+	if err != nil && !returned { // a fault: no error of read's
+		return f.c.ch.fail(err)
+	}
+	return err
+}
 
 // Release gives the bytes back to the peer.
 //
