@@ -3,6 +3,7 @@ package shmchan
 import (
 	"context"
 	"sync"
+	"sync/atomic"
 )
 
 // Consumer is the receiving end of a lane. One goroutine at a time may receive;
@@ -21,9 +22,10 @@ type Consumer struct {
 	fill    fillGauge
 	traffic traffic
 	waits   Histogram
-	held    Frame     // pulled, but the peer is over its rate
-	unpaid  bool      // something was charged to the peer without asking the rate
-	old     []*inRing // of earlier epochs, with frames still borrowed
+	held    Frame       // pulled, but the peer is over its rate
+	unpaid  bool        // something was charged to the peer without asking the rate
+	old     []*inRing   // of earlier epochs, with frames still borrowed
+	drained atomic.Bool // the peer has closed, and all it sent was taken
 }
 
 // Frame is one message, or one fragment of a large one, where the peer wrote
@@ -215,7 +217,8 @@ func (c *Consumer) wait(ctx context.Context) error {
 			return c.ch.reason()
 		}
 		if r.gone {
-			return c.ch.fail(ErrPeerClosed)
+			c.drained.Store(true)
+			return c.ch.peerClosed()
 		}
 		why := c.await(ctx, r, deadline)
 		if err := r.look(); err != nil {

@@ -117,7 +117,7 @@ func (p *Producer) filling() bool {
 func (p *Producer) leaveFilling() error {
 	r := p.ring
 	if err := r.look(); err != nil {
-		return p.leave(p.ch.fail(err))
+		return p.leave(p.failed(err))
 	}
 	used, size := int64(r.live.used(uint64(len(r.data)))), int64(len(r.data))
 	level, changed := p.fill.observe(used, size, nanotime())
