@@ -149,7 +149,8 @@ func attachPair(files [2]*os.File, config *Config) (*pair, error) {
 
 // Pipe makes both ends in this process over ordinary memory: for tests, for the
 // race detector, and for systems without memory files. Nothing keeps one end
-// from writing what belongs to the other.
+// from writing what belongs to the other. config.Alive is the attacher's life,
+// which the creator watches.
 func Pipe(config Config) (creator, attacher *Channel, err error) {
 	config = config.withDefaults()
 	g, err := config.geometry()
@@ -157,7 +158,9 @@ func Pipe(config Config) (creator, attacher *Channel, err error) {
 		return nil, nil, err
 	}
 	a, b := pipePairs(g, max(config.Epoch, 1))
-	return newChannel(config, a), newChannel(config, b), nil
+	creator = newChannel(config, a)
+	config.Alive = nil // it speaks of the creator's peer, which is the attacher itself
+	return creator, newChannel(config, b), nil
 }
 
 func pipePairs(g *geometry, epoch uint64) (creator, attacher *pair) {
@@ -227,7 +230,7 @@ func (c *Channel) reason() error {
 }
 
 // Close ends the channel. Whoever waits in it gets ErrClosed, the peer gets
-// ErrPeerClosed once it has read what was committed. Memory is unmapped when
+// ErrPeerClosed once it has read what was committed, on every lane. Memory is unmapped when
 // the last borrowed frame is released and the last reservation ended.
 func (c *Channel) Close() error {
 	c.end(ErrClosed)

@@ -162,7 +162,7 @@ func TestMisuse(t *testing.T) {
 	}
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {
-			a, b := newPipe(t, smallConfig())
+			a, b := newPipe(t, hastyConfig())
 			err := tt.do(t, a.Lane(0).Producer(), b.Lane(0).Consumer())
 			if !errors.Is(err, tt.want) {
 				t.Fatalf("got %v (want %v)", err, tt.want)
@@ -241,6 +241,80 @@ func TestCloseEndsBothSides(t *testing.T) {
 	<-b.Done()
 	if _, err := b.Lane(0).Producer().Reserve(context.Background(), 1); !errors.Is(err, ErrPeerClosed) {
 		t.Fatalf("after the end: %v", err)
+	}
+}
+
+// The last words may be on another lane than the one where the close is seen
+// first, and whoever sends sees it before anybody has read.
+func TestLastWordsOnEveryLane(t *testing.T) {
+	config := smallConfig()
+	config.Lanes = append(config.Lanes, config.Lanes[0])
+	a, b := newPipe(t, config)
+	ctx := within(t, 60*time.Second)
+	for i := range 2 {
+		must(t, b.Lane(i).Producer().Send(ctx, Header{Call: uint32(i)}, nil))
+	}
+	must(t, b.Close())
+	p := a.Lane(0).Producer()
+	for {
+		err := p.Send(ctx, Header{}, make([]byte, 5000))
+		if errors.Is(err, ErrPeerClosed) {
+			break
+		}
+		must(t, err)
+	}
+	for i := range 2 {
+		c := a.Lane(i).Consumer()
+		h, _, err := c.Recv(ctx, nil)
+		if err != nil || h.Call != uint32(i) {
+			t.Fatalf("lane %d: %+v, %v", i, h, err)
+		}
+		if i == 0 && a.Err() != nil {
+			t.Fatalf("ended before lane 1 was read: %v", a.Err())
+		}
+		if _, _, err := c.Recv(ctx, nil); !errors.Is(err, ErrPeerClosed) {
+			t.Fatalf("lane %d: %v", i, err)
+		}
+	}
+	<-a.Done()
+	if !errors.Is(a.Err(), ErrPeerClosed) {
+		t.Fatal(a.Err())
+	}
+}
+
+// All lanes are read at once, and the last reader out ends the channel.
+func TestCloseIsSeenByAllLanesAtOnce(t *testing.T) {
+	config := smallConfig()
+	config.Lanes = make([]LaneConfig, MaxLanes)
+	for i := range config.Lanes {
+		config.Lanes[i] = LaneConfig{Outbound: small(), Inbound: small()}
+	}
+	for range 20 {
+		a, b := newPipe(t, config)
+		ctx := within(t, 60*time.Second)
+		ended := make(chan error, MaxLanes)
+		for i := range MaxLanes {
+			must(t, b.Lane(i).Producer().Send(ctx, Header{}, nil))
+			go func() {
+				c := a.Lane(i).Consumer()
+				_, _, err := c.Recv(ctx, nil)
+				if err == nil {
+					_, _, err = c.Recv(ctx, nil)
+				}
+				ended <- err
+			}()
+		}
+		must(t, b.Close())
+		for range MaxLanes {
+			if err := <-ended; !errors.Is(err, ErrPeerClosed) {
+				t.Fatal(err)
+			}
+		}
+		select {
+		case <-a.Done():
+		case <-ctx.Done():
+			t.Fatal("every lane was read to its end and the channel lives on")
+		}
 	}
 }
 

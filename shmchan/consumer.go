@@ -3,6 +3,7 @@ package shmchan
 import (
 	"context"
 	"sync"
+	"sync/atomic"
 )
 
 // Consumer is the receiving end of a lane. One goroutine at a time may receive;
@@ -21,8 +22,10 @@ type Consumer struct {
 	fill    fillGauge
 	traffic traffic
 	waits   Histogram
-	held    Frame     // pulled, but the peer is over its rate
-	old     []*inRing // of earlier epochs, with frames still borrowed
+	held    Frame       // pulled, but the peer is over its rate
+	unpaid  bool        // something was charged to the peer without asking the rate
+	old     []*inRing   // of earlier epochs, with frames still borrowed
+	drained atomic.Bool // the peer has closed, and all it sent was taken
 }
 
 // Frame is one message, or one fragment of a large one, where the peer wrote
@@ -78,9 +81,21 @@ func (f Frame) CopyTo(dst []byte) (int, error) {
 	return n, nil
 }
 
-// Read calls read with the borrowed bytes; memory that the peer took away makes
-// it return a *ViolationError, not a crash. read must not keep the slice.
-func (f Frame) Read(read func([]byte) error) error { return guarded(f.data, read) }
+// Read calls read with the borrowed bytes and returns its error. Memory that the
+// peer took away ends the channel with a *ViolationError and is no crash. read
+// must not keep the slice.
+func (f Frame) Read(read func([]byte) error) error {
+	returned := false
+	err := guarded(f.data, func(b []byte) error {
+		err := read(b)
+		returned = true
+		return err
+	})
+	if err != nil && !returned { // a fault: no error of read's
+		return f.c.ch.fail(err)
+	}
+	return err
+}
 
 // Release gives the bytes back to the peer.
 //
@@ -100,7 +115,8 @@ func (f Frame) Release() error {
 }
 
 // Peek borrows the next frame and waits for it until ctx ends. The context is
-// looked at only when there is something to wait for. A message in fragments
+// looked at only when there is something to wait for, and between the fragments
+// of a message. A message in fragments
 // comes as several frames, whose Offset, Total and Last say where each belongs.
 //
 // Errors: the context's (with ErrTimeout for a deadline), ErrAborted,
@@ -125,6 +141,14 @@ func (c *Consumer) take(ctx context.Context, f *Frame) error {
 		if c.held.c != nil {
 			return c.admit(ctx, f)
 		}
+		if c.unpaid {
+			if err := c.collectDebt(ctx); err != nil {
+				return err
+			}
+		}
+		if c.message.open && ctx.Err() != nil {
+			return contextError(ctx) // else crumbs without end would outlast it
+		}
 		r := c.ring
 		if r.next == r.head {
 			if err := c.arrive(ctx); err != nil {
@@ -141,9 +165,11 @@ func (c *Consumer) take(ctx context.Context, f *Frame) error {
 		}
 		if raw.flags == 0 && !c.message.open {
 			got.total = int64(len(got.data))
-		} else if again, err := c.assemble(&raw, &got); err != nil {
-			return err
-		} else if again {
+		} else if again, err := c.assemble(&raw, &got); again || err != nil {
+			c.charge(&raw)
+			if err != nil {
+				return err
+			}
 			continue
 		}
 		if c.ch.limit != nil {
@@ -191,7 +217,8 @@ func (c *Consumer) wait(ctx context.Context) error {
 			return c.ch.reason()
 		}
 		if r.gone {
-			return c.ch.fail(ErrPeerClosed)
+			c.drained.Store(true)
+			return c.ch.peerClosed()
 		}
 		why := c.await(ctx, r, deadline)
 		if err := r.look(); err != nil {
@@ -242,6 +269,10 @@ func (c *Consumer) letGo() {
 	c.ring.close()
 	if c.busy {
 		return // the one who waits comes by here
+	}
+	if c.held.c != nil { // nobody will take it any more
+		_ = c.held.ring.release(c.held.seq)
+		c.held = Frame{}
 	}
 	c.ring.left = true
 	c.ring.dropIfDone()

@@ -14,9 +14,12 @@ var (
 	ErrConfig = errors.New("shmchan: invalid configuration")
 	// ErrClosed means that this end closed the channel.
 	ErrClosed = errors.New("shmchan: channel closed")
-	// ErrPeerClosed means that the other end closed the channel in order.
+	// ErrPeerClosed means that the other end ended the channel: in order, or
+	// because of an error of its own, which it does not tell. What it committed
+	// before can still be read.
 	ErrPeerClosed = errors.New("shmchan: peer closed the channel")
-	// ErrPeerDied means that Config.Alive reported the peer's death.
+	// ErrPeerDied means that Config.Alive reported the peer's death before
+	// anything else ended the channel.
 	ErrPeerDied = errors.New("shmchan: peer died")
 	// ErrTimeout means that the peer made no progress within the message
 	// timeout, or that the context's deadline passed first.

@@ -110,3 +110,44 @@ func BenchmarkGuardedCopy64(b *testing.B) {
 		_ = guardedCopy(dst, src)
 	}
 }
+
+// The first fault in borrowed bytes ends the channel, whichever way they were
+// read; an error of the reader's own does not.
+func TestLostPageEndsTheChannel(t *testing.T) {
+	torn := tornMemory(t)
+	mine := errors.New("mine")
+	for _, tt := range []struct {
+		name string
+		read func(Frame) error
+		ends bool
+	}{
+		{"Read", func(f Frame) error {
+			f.data = torn[4096:]
+			return f.Read(func(b []byte) error { _ = append([]byte(nil), b...); return nil })
+		}, true},
+		{"CopyTo", func(f Frame) error {
+			f.data = torn[4096:]
+			f.ring.pair.heap = false
+			_, err := f.CopyTo(make([]byte, 4096))
+			return err
+		}, true},
+		{"error of the reader's own", func(f Frame) error { return f.Read(func([]byte) error { return mine }) }, false},
+		{"violation of the reader's own", func(f Frame) error {
+			return f.Read(func([]byte) error { return &ViolationError{What: "mine"} })
+		}, false},
+	} {
+		t.Run(tt.name, func(t *testing.T) {
+			a, b := newPipe(t, smallConfig())
+			must(t, b.Lane(0).Producer().Send(t.Context(), Header{}, []byte("x")))
+			f, err := a.Lane(0).Consumer().Peek(t.Context())
+			must(t, err)
+			if err := tt.read(f); err == nil {
+				t.Fatal("no error")
+			}
+			if ended := errors.Is(a.Err(), ErrViolation); ended != tt.ends {
+				t.Fatalf("channel: %v", a.Err())
+			}
+			_ = f.Release()
+		})
+	}
+}

@@ -134,7 +134,7 @@ func TestViolations(t *testing.T) {
 	}
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {
-			a, b := newPipe(t, smallConfig())
+			a, b := newPipe(t, hastyConfig())
 			tt.forge(&forger{region: b.pair.out, geo: &b.pair.outRings()[0], pair: b.pair})
 			err := tt.do(t, a)
 			var v *ViolationError

@@ -7,10 +7,12 @@ import (
 )
 
 // Limits caps what a peer may make this end do, per second. 0 means no limit.
-// Each limit lets one second's worth through at once and then holds the rate.
+// Each limit lets one second's worth through at once and then holds the rate: a
+// peer that exceeds it is slowed, since its messages are taken later and its
+// ring fills up. It is not an error, and loses nothing. All lanes share a limit.
 type Limits struct {
 	Bytes    int64 // payload bytes taken in
-	Messages int64 // messages taken in
+	Messages int64 // messages taken in; of one in fragments, each fragment
 	Wakes    int64 // times that the peer may wake this end from its sleep
 }
 
@@ -54,6 +56,28 @@ func (l *limiter) admit(bytes int64) time.Duration {
 	l.bytes.take(bytes)
 	l.messages.take(1)
 	return 0
+}
+
+// charge takes for one message of so many bytes without asking, into debt if need
+// be.
+func (l *limiter) charge(bytes int64) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	now := l.now()
+	l.bytes.refill(now)
+	l.messages.refill(now)
+	l.bytes.take(bytes)
+	l.messages.take(1)
+}
+
+// debt is how long it takes until all that was charged is paid for; 0 = it is.
+func (l *limiter) debt() time.Duration {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	now := l.now()
+	l.bytes.refill(now)
+	l.messages.refill(now)
+	return max(l.bytes.wait(0), l.messages.wait(0))
 }
 
 // wake charges one wake by the peer. It reports false when that is more than

@@ -77,8 +77,16 @@ func small() RingConfig {
 	return RingConfig{Data: MinData, Slots: 8, MaxMessage: 1 << 20}
 }
 
+// smallConfig's timeout is one that no slow machine runs into by accident.
 func smallConfig() Config {
-	return Config{Lanes: []LaneConfig{{Outbound: small(), Inbound: small()}}, MessageTimeout: 200 * time.Millisecond}
+	return Config{Lanes: []LaneConfig{{Outbound: small(), Inbound: small()}}, MessageTimeout: time.Minute}
+}
+
+// hastyConfig is for tests that wait for the timeout.
+func hastyConfig() Config {
+	c := smallConfig()
+	c.MessageTimeout = 50 * time.Millisecond
+	return c
 }
 
 func within(t testing.TB, d time.Duration) context.Context {

@@ -75,7 +75,7 @@ func (p *Producer) reserve(ctx context.Context, n int) (*outgoing, error) {
 	// when room runs out. Small traffic thus stays on two pages.
 	if r.live.hi >= r.lookAt && r.live.live > 0 {
 		if err := r.look(); err != nil {
-			return nil, p.ch.fail(err)
+			return nil, p.failed(err)
 		}
 		r.lookAt = r.live.hi + lookEvery
 	}
@@ -94,6 +94,14 @@ func (p *Producer) reserve(ctx context.Context, n int) (*outgoing, error) {
 	return r.take(start, uint64(n), space), nil
 }
 
+// failed is what comes of a look at the peer's tail that failed.
+func (p *Producer) failed(err error) error {
+	if err == ErrPeerClosed {
+		return p.ch.peerClosed()
+	}
+	return p.ch.fail(err)
+}
+
 // lookEvery is one page of data.
 const lookEvery = 4096
 
@@ -104,7 +112,7 @@ func (p *Producer) room(ctx context.Context, space uint64) (start uint64, err er
 	deadline := began + int64(p.ch.timeout)
 	for {
 		if err := r.look(); err != nil {
-			return 0, p.ch.fail(err)
+			return 0, p.failed(err)
 		}
 		start, ok := r.fits(space)
 		if ok {

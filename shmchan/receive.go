@@ -9,8 +9,9 @@ import (
 // too small, and releases it. It returns the message and, for the next call,
 // its memory. A message in fragments is assembled.
 //
-// Errors: as Peek's. When a message breaks off in the middle, the rest of it is
-// dropped as it comes.
+// Errors: as Peek's. A context that ends before the first bytes came loses
+// nothing; one that ends in the middle of a message loses the message, whose
+// rest is dropped as it comes.
 func (c *Consumer) Recv(ctx context.Context, buf []byte) (Header, []byte, error) {
 	c.mu.Lock()
 	if c.busy || c.reading {
@@ -43,6 +44,7 @@ func (c *Consumer) collect(f *Frame, buf []byte) ([]byte, error) {
 	if f.ring.pair.heap {
 		copy(buf[n:n+len(f.data)], f.data)
 	} else if err := guardedCopy(buf[n:n+len(f.data)], f.data); err != nil {
+		_ = f.ring.release(f.seq) // a frame kept for ever would keep its memory
 		return buf, c.ch.fail(err)
 	}
 	return buf[:n+len(f.data)], f.ring.release(f.seq)
@@ -64,9 +66,20 @@ func grow(buf []byte, n int, total int64) []byte {
 	return bigger
 }
 
-// lose ends the interest in a message that has begun.
+// lose ends the interest in a message of which a part has been read. One that
+// was announced only, or whose first fragment is held back by the rate, is kept
+// whole for the next reader.
 func (c *Consumer) lose() {
+	if !c.reading {
+		return
+	}
 	c.reading = false
+	if c.held.c != nil { // the next fragment of the same message
+		c.ch.limit.charge(int64(len(c.held.data)))
+		c.unpaid = true
+		_ = c.held.ring.release(c.held.seq)
+		c.held = Frame{}
+	}
 	if c.message.open {
 		c.message.discard = true
 	}

@@ -143,7 +143,7 @@ func TestWriterAndReader(t *testing.T) {
 }
 
 func TestStalledMessageTimesOut(t *testing.T) {
-	a, b := newPipe(t, smallConfig())
+	a, b := newPipe(t, hastyConfig())
 	w, err := a.Lane(0).Producer().Writer(context.Background(), Header{}, 1000)
 	must(t, err)
 	defer w.Close()

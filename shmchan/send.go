@@ -97,7 +97,7 @@ func (p *Producer) fragment(ctx context.Context, h Header, b []byte, left int) (
 	r := p.ring
 	n := min(len(b), fragmentMax, len(r.data)/4)
 	if err := r.look(); err != nil {
-		return 0, p.ch.fail(err)
+		return 0, p.failed(err)
 	}
 	start, ok := r.fits(uint64(n))
 	if !ok {

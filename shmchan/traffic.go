@@ -58,6 +58,31 @@ func (c *Consumer) admit(ctx context.Context, f *Frame) error {
 	}
 }
 
+// charge counts a descriptor that no reader is given against the rate: a
+// prologue, an abort, a fragment of a message nobody wants any more. Nothing else
+// would slow a peer that sends only such. It is charged when it is there already,
+// so it is paid for before the next descriptor is taken.
+func (c *Consumer) charge(raw *frame) {
+	if c.ch.limit != nil {
+		c.ch.limit.charge(int64(raw.length))
+		c.unpaid = true
+	}
+}
+
+// collectDebt waits until what was charged is paid for.
+func (c *Consumer) collectDebt(ctx context.Context) error {
+	for {
+		wait := c.ch.limit.debt()
+		if wait == 0 {
+			c.unpaid = false
+			return nil
+		}
+		if err := c.pause(ctx, wait); err != nil {
+			return err
+		}
+	}
+}
+
 // pause waits with mu unlocked.
 func (c *Consumer) pause(ctx context.Context, d time.Duration) error {
 	c.busy = true
@@ -92,7 +117,7 @@ func (p *Producer) filling() bool {
 func (p *Producer) leaveFilling() error {
 	r := p.ring
 	if err := r.look(); err != nil {
-		return p.leave(p.ch.fail(err))
+		return p.leave(p.failed(err))
 	}
 	used, size := int64(r.live.used(uint64(len(r.data)))), int64(len(r.data))
 	level, changed := p.fill.observe(used, size, nanotime())
