@@ -110,7 +110,15 @@ func (f Frame) Release() error {
 	if f.ring.left {
 		f.ring.dropIfDone()
 	}
+	if c.fill.level == 0 {
+		c.mu.Unlock()
+		return err
+	}
+	e, tell := c.filled()
 	c.mu.Unlock()
+	if tell {
+		c.ch.config.OnFill(e)
+	}
 	return err
 }
 
@@ -254,10 +262,14 @@ func (c *Consumer) await(ctx context.Context, r *inRing, deadline int64) reason 
 // leave unlocks mu. Whoever leaves a channel that has ended lets go of the
 // memory; the last one unmaps it.
 func (c *Consumer) leave(err error) error {
+	e, tell := c.filled()
 	if c.ch.attention.Load()&attendEnd != 0 {
 		c.letGo()
 	}
 	c.mu.Unlock()
+	if tell {
+		c.ch.config.OnFill(e)
+	}
 	return err
 }
 

@@ -209,6 +209,7 @@ func (c *Consumer) follow() error {
 		return c.ch.fail(&ViolationError{What: "head (beyond the switch, which is an epoch's last)", Got: old.head, Limit: old.next})
 	}
 	c.ring = newInRing(next, c.lane)
+	c.fill = fillGauge{}
 	old.left = true
 	c.keep(old)
 	old.dropIfDone()
