@@ -126,6 +126,26 @@ func TestMisuse(t *testing.T) {
 			must(t, f.Release())
 			return f.Release()
 		}, ErrReleased},
+		{"release after the slot was used again", func(t *testing.T, p *Producer, c *Consumer) error {
+			var old Frame
+			for i := range 9 { // of 8 slots
+				must(t, reserve(t, p).Commit(Header{}))
+				f, err := c.Peek(context.Background())
+				must(t, err)
+				switch i {
+				case 0:
+					old = f
+					must(t, f.Release())
+				case 8: // in the same slot, and borrowed
+					err := old.Release()
+					must(t, f.Release())
+					return err
+				default:
+					must(t, f.Release())
+				}
+			}
+			return nil
+		}, ErrReleased},
 		{"release a zero frame", func(t *testing.T, p *Producer, c *Consumer) error { return Frame{}.Release() }, ErrReleased},
 		{"commit a zero reservation", func(t *testing.T, p *Producer, c *Consumer) error { return Reservation{}.Commit(Header{}) }, ErrAbandoned},
 		{"reserve more than half the area", func(t *testing.T, p *Producer, c *Consumer) error {

@@ -73,6 +73,26 @@ func TestViolations(t *testing.T) {
 			return c.ch.fail(c.ring.look())
 		}},
 		{"tail beyond the head", "tail", func(f *forger) { f.tail(1 << 20) }, send},
+		{"tail one beyond the head", "tail (beyond", func(f *forger) { f.tail(1) }, func(t *testing.T, a *Channel) error {
+			p := a.Lane(0).Producer()
+			for { // reserved only: the head stays 0
+				if _, err := p.Reserve(context.Background(), MinData/2); err != nil {
+					return err
+				}
+			}
+		}},
+		{"tail steps back", "tail (must", func(f *forger) {}, func(t *testing.T, a *Channel) error {
+			p := a.Lane(0).Producer()
+			for range 3 {
+				must(t, p.Send(context.Background(), Header{}, make([]byte, 5000)))
+			}
+			p.mu.Lock()
+			defer p.mu.Unlock()
+			p.ring.peerTail.Store(2)
+			must(t, p.ring.look())
+			p.ring.peerTail.Store(1)
+			return p.failed(p.ring.look())
+		}},
 		{"tail at 2^62", "tail", func(f *forger) { f.tail(1 << 62) }, send},
 		{"length 0xffffffff", "length", func(f *forger) { f.slot(0, 0, 0xffffffff, 0, 1); f.head(1) }, recv},
 		{"length 2^64-1 at offset 64", "length", func(f *forger) { f.slot(0, 64, 1<<64-1, 0, 1); f.head(1) }, recv},
@@ -120,12 +140,31 @@ func TestViolations(t *testing.T) {
 			f.slot(1, 0, 0, flag(flagMore), 2)
 			f.head(2)
 		}, assemble},
+		{"message complete and yet not at its end", "bring the message on", func(f *forger) {
+			f.slot(0, 100, 0, flag(flagTotal), 1)
+			f.slot(1, 0, 100, flag(flagMore), 2)
+			f.head(2)
+		}, assemble},
 		{"fragment of another message", "header", func(f *forger) {
 			f.slot(0, 100, 0, flag(flagTotal), 1)
 			f.slot(1, 0, 50, packHeader(Header{Call: 9}, flagMore), 2)
 			f.head(2)
 		}, assemble},
 		{"switch that was not prepared", "switch", func(f *forger) { f.slot(0, 0, 0, flag(flagSwitch), 1); f.head(1) }, recv},
+		{"switch in the middle of a message", "middle", func(f *forger) {
+			f.slot(0, 100, 0, flag(flagTotal), 1)
+			f.slot(1, 0, 0, flag(flagSwitch), 2)
+			f.head(2)
+		}, assemble},
+		{"message after the switch", "beyond the switch", func(f *forger) {
+			f.slot(0, 0, 0, flag(flagSwitch), 1)
+			f.slot(1, 0, 64, 0, 2)
+			f.head(2)
+		}, func(t *testing.T, a *Channel) error {
+			_, err := a.Prepare(smallConfig())
+			must(t, err)
+			return assemble(t, a)
+		}},
 		{"epoch changes", "epoch", func(f *forger) {
 			wordAt(f.region.mem, offEpoch).Store(7)
 			f.slot(0, 0, 0, 0, 1)
