@@ -22,6 +22,7 @@ type Consumer struct {
 	fill    fillGauge
 	traffic traffic
 	waits   Histogram
+	holds   Histogram
 	held    Frame       // pulled, but the peer is over its rate
 	unpaid  bool        // something was charged to the peer without asking the rate
 	old     []*inRing   // of earlier epochs, with frames still borrowed
