@@ -264,6 +264,22 @@ func TestCloseEndsBothSides(t *testing.T) {
 	}
 }
 
+// The kernel compares the low half of a word before it puts a waiter to sleep. A
+// close that left it as it was would be missed by one that had just looked.
+func TestCloseChangesWhatTheKernelCompares(t *testing.T) {
+	a, b := newPipe(t, smallConfig())
+	must(t, b.Lane(0).Producer().Send(t.Context(), Header{}, nil))
+	head, tail := a.pair.in.counter(0, offHead), a.pair.in.counter(0, offTail)
+	h, l := uint32(head.Load()), uint32(tail.Load())
+	must(t, b.Close())
+	if uint32(head.Load()) == h || uint32(tail.Load()) == l {
+		t.Error("the low half is what it was")
+	}
+	if counted(head.Load()) != 1 || counted(tail.Load()) != 0 {
+		t.Errorf("head %d, tail %d", counted(head.Load()), counted(tail.Load()))
+	}
+}
+
 // The last words may be on another lane than the one where the close is seen
 // first, and whoever sends sees it before anybody has read.
 func TestLastWordsOnEveryLane(t *testing.T) {

@@ -132,7 +132,7 @@ func (c *Consumer) filled() (e FillEvent, tell bool) {
 func (r *inRing) fill() (used, live uint64) {
 	size := uint64(len(r.data))
 	used = r.live.used(size)
-	head := r.peerHead.Load() &^ closedBit
+	head := counted(r.peerHead.Load())
 	if head <= r.next || head > r.tail+uint64(len(r.slots)) {
 		return used, r.next - r.tail
 	}
