@@ -214,27 +214,3 @@ func TestHeaderLies(t *testing.T) {
 		})
 	}
 }
-
-func FuzzDescriptor(f *testing.F) {
-	f.Add(uint64(0), uint64(0), uint64(0), uint64(1))
-	f.Add(uint64(0), uint64(0xffffffff), uint64(0), uint64(1))
-	f.Add(uint64(1<<62), uint64(1), uint64(0x0100), uint64(1))
-	f.Add(^uint64(0)-63, uint64(64), uint64(0), uint64(1))
-	g := ringGeometry{slots: 8, data: MinData, maxMessage: 1 << 20}
-	area := make([]byte, g.data)
-	f.Fuzz(func(t *testing.T, offset, length, header, seq uint64) {
-		var fr frame
-		err := fr.check(offset, length, header, seq, 1, &g)
-		if err != nil {
-			if !errors.Is(err, ErrViolation) {
-				t.Fatalf("untyped error %v", err)
-			}
-			return
-		}
-		if fr.data() {
-			_ = area[fr.offset : fr.offset+fr.length]
-		} else if fr.length != 0 || fr.total > uint64(g.maxMessage) {
-			t.Fatalf("accepted %+v", fr)
-		}
-	})
-}
