@@ -68,7 +68,9 @@
 // # Rules for goroutines
 //
 // A Producer and the receiving side of a Consumer serve one goroutine at a
-// time; breaking that is ErrConcurrentUse or an orderly queue, never damage.
+// time. A second one that comes while the first waits, is in the middle of a
+// message, or is inside a call and hears it come, gets ErrConcurrentUse; calls
+// that alternate are an orderly queue; damage it is never.
 // Frames may be released by any goroutine in any order. Channel is safe for
 // concurrent use. Building with -tags shmdebug overwrites released bytes, so
 // that reading a frame after Release shows.
