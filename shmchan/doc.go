@@ -37,6 +37,14 @@
 // borrowed on one lane holds up no other, so a call that keeps its request in
 // hand can still ask questions on the next lane.
 //
+// # Pressure
+//
+// Config.Limits holds the peer to bytes, messages and wakes a second: what is
+// above is taken later. Config.OnFill tells when a ring is 80 or 90 percent full,
+// and for how long it stays so. Prepare and Adopt then move the channel to larger
+// memory while messages flow; nothing is lost or reordered. Stats has counters,
+// sizes and latencies, and Ledger who owns which frame.
+//
 // # What the peer can and cannot do
 //
 // There are two memory files, and each has one writer. The creator's is sealed
