@@ -207,6 +207,13 @@ func TestHeaderLies(t *testing.T) {
 			if _, err := verify(a.out, a.in, g, true); err != nil {
 				t.Fatal(err)
 			}
+			// The two regions must agree on the epoch as well.
+			wordAt(a.in.mem, offEpoch).Store(2)
+			var v *ViolationError
+			if _, err := verify(a.out, a.in, g, true); !errors.As(err, &v) || v.Got != 2 || v.Limit != 1 {
+				t.Fatalf("regions of two epochs: %v", err)
+			}
+			wordAt(a.in.mem, offEpoch).Store(1)
 			wordAt(a.out.mem, tt.off).Store(tt.value)
 			if _, err := verify(a.out, a.in, g, true); !errors.Is(err, ErrViolation) {
 				t.Fatalf("got %v", err)
