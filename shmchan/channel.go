@@ -182,7 +182,8 @@ func newChannel(config Config, p *pair) *Channel {
 	for i := range config.Lanes {
 		l := &Lane{name: config.Lanes[i].Name}
 		l.producer = Producer{ch: c, lane: i, ring: newOutRing(p, i), sleep: newSleeper(opts)}
-		l.consumer = Consumer{ch: c, lane: i, ring: newInRing(p, i), sleep: newSleeper(opts)}
+		l.consumer = Consumer{ch: c, lane: i, sleep: newSleeper(opts)}
+		l.consumer.ring = newInRing(p, i, &l.consumer.holds)
 		c.lanes = append(c.lanes, l)
 	}
 	if config.Alive != nil {

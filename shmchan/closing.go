@@ -34,7 +34,15 @@ func (c *Channel) allRead() bool {
 // Preconditions: mu is held.
 func (c *Consumer) read() bool {
 	r := c.ring
-	return c.held.c == nil && (r.dropped || r.peerHead.Load()&^closedBit == r.next)
+	return c.held.c == nil && (r.dropped || counted(r.peerHead.Load()) == r.next)
+}
+
+// counted is the counter in a head or tail.
+func counted(word uint64) uint64 {
+	if word&closedBit != 0 {
+		word ^= closedMark
+	}
+	return word
 }
 
 // peerClosed is what a ring end returns that found its peer gone.

@@ -6,14 +6,17 @@ import (
 	"sync/atomic"
 )
 
-// Consumer is the receiving end of a lane. One goroutine at a time may receive;
-// a second one that comes while the first waits gets ErrConcurrentUse. Frames
-// may be released by any goroutine, at any time, in any order.
+// Consumer is the receiving end of a lane. One goroutine at a time may receive:
+// a second one gets ErrConcurrentUse if it comes while the first waits, is in
+// the middle of a message, or is inside Peek or Recv and hears it come. Calls
+// that merely alternate cannot be told from one goroutine's and are served in
+// order. Frames may be released by any goroutine, at any time, in any order.
 type Consumer struct {
 	ch    *Channel
 	lane  int
 	sleep *sleeper
 
+	turn    oneUser
 	mu      sync.Mutex
 	ring    *inRing
 	busy    bool // somebody waits with mu unlocked
@@ -22,6 +25,7 @@ type Consumer struct {
 	fill    fillGauge
 	traffic traffic
 	waits   Histogram
+	holds   Histogram
 	held    Frame       // pulled, but the peer is over its rate
 	unpaid  bool        // something was charged to the peer without asking the rate
 	old     []*inRing   // of earlier epochs, with frames still borrowed
@@ -110,7 +114,15 @@ func (f Frame) Release() error {
 	if f.ring.left {
 		f.ring.dropIfDone()
 	}
+	if c.fill.level == 0 {
+		c.mu.Unlock()
+		return err
+	}
+	e, tell := c.filled()
 	c.mu.Unlock()
+	if tell {
+		c.ch.config.OnFill(e)
+	}
 	return err
 }
 
@@ -122,13 +134,24 @@ func (f Frame) Release() error {
 // Errors: the context's (with ErrTimeout for a deadline), ErrAborted,
 // ErrConcurrentUse, and what ended the channel.
 func (c *Consumer) Peek(ctx context.Context) (f Frame, err error) {
-	c.mu.Lock()
-	if c.busy || c.reading {
-		c.mu.Unlock()
-		return Frame{}, ErrConcurrentUse
+	if err := c.enter(); err != nil {
+		return Frame{}, err
 	}
 	err = c.take(ctx, &f)
+	c.turn.hear()
 	return f, c.leave(err)
+}
+
+// enter takes mu for one that receives.
+func (c *Consumer) enter() error {
+	if err := c.turn.enter(&c.mu); err != nil {
+		return err
+	}
+	if c.busy || c.reading {
+		c.mu.Unlock()
+		return ErrConcurrentUse
+	}
+	return nil
 }
 
 // take is Peek for a caller that holds mu. It may unlock mu while it waits,
@@ -241,7 +264,7 @@ func (c *Consumer) wait(ctx context.Context) error {
 func (c *Consumer) await(ctx context.Context, r *inRing, deadline int64) reason {
 	seen := r.head
 	if r.gone {
-		seen |= closedBit
+		seen ^= closedMark
 	}
 	c.busy = true
 	c.mu.Unlock()
@@ -254,10 +277,14 @@ func (c *Consumer) await(ctx context.Context, r *inRing, deadline int64) reason 
 // leave unlocks mu. Whoever leaves a channel that has ended lets go of the
 // memory; the last one unmaps it.
 func (c *Consumer) leave(err error) error {
+	e, tell := c.filled()
 	if c.ch.attention.Load()&attendEnd != 0 {
 		c.letGo()
 	}
 	c.mu.Unlock()
+	if tell {
+		c.ch.config.OnFill(e)
+	}
 	return err
 }
 

@@ -37,6 +37,14 @@
 // borrowed on one lane holds up no other, so a call that keeps its request in
 // hand can still ask questions on the next lane.
 //
+// # Pressure
+//
+// Config.Limits holds the peer to bytes, messages and wakes a second: what is
+// above is taken later. Config.OnFill tells when a ring is 80 or 90 percent full,
+// and for how long it stays so. Prepare and Adopt then move the channel to larger
+// memory while messages flow; nothing is lost or reordered. Stats has counters,
+// sizes and latencies, and Ledger who owns which frame.
+//
 // # What the peer can and cannot do
 //
 // There are two memory files, and each has one writer. The creator's is sealed
@@ -68,7 +76,9 @@
 // # Rules for goroutines
 //
 // A Producer and the receiving side of a Consumer serve one goroutine at a
-// time; breaking that is ErrConcurrentUse or an orderly queue, never damage.
+// time. A second one that comes while the first waits, is in the middle of a
+// message, or is inside a call and hears it come, gets ErrConcurrentUse; calls
+// that alternate are an orderly queue; damage it is never.
 // Frames may be released by any goroutine in any order. Channel is safe for
 // concurrent use. Building with -tags shmdebug overwrites released bytes, so
 // that reading a frame after Release shows.

@@ -32,7 +32,8 @@ var (
 	ErrAborted = errors.New("shmchan: message aborted by the peer")
 
 	// ErrConcurrentUse means that a second goroutine used one end of a ring
-	// while the first was in the middle of a wait or of a message.
+	// while the first was in the middle of a wait, of a message or of a call.
+	// See Producer and Consumer for what is seen of that.
 	ErrConcurrentUse = errors.New("shmchan: concurrent use of one end of a ring")
 	// ErrCommitted means that the reservation was committed before.
 	ErrCommitted = errors.New("shmchan: reservation already committed")

@@ -32,8 +32,9 @@ type Config struct {
 
 	// Limits holds the peer to rates; see Limits.
 	Limits Limits
-	// OnFill is called when a ring's data area crosses 80 or 90 percent, or
-	// falls back. It runs on the goroutine that used the ring, with no lock held.
+	// OnFill is called when a ring crosses 80 or 90 percent, falls back ten
+	// points below, or stays at 90; see FillEvent. It runs on the goroutine that
+	// used the ring, with no lock held, and should not block.
 	OnFill func(FillEvent)
 	// Spin is how long a wait may burn the CPU before it sleeps: 0 is 50 µs,
 	// which is also the most; negative is never.

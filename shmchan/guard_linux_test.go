@@ -135,6 +135,14 @@ func TestLostPageEndsTheChannel(t *testing.T) {
 		{"violation of the reader's own", func(f Frame) error {
 			return f.Read(func([]byte) error { return &ViolationError{What: "mine"} })
 		}, false},
+		{"collect, for Recv", func(f Frame) error {
+			f.data = torn[4096:]
+			f.ring.pair.heap = false
+			f.c.mu.Lock()
+			defer f.c.mu.Unlock()
+			_, err := f.c.collect(&f, nil)
+			return err
+		}, true},
 	} {
 		t.Run(tt.name, func(t *testing.T) {
 			a, b := newPipe(t, smallConfig())

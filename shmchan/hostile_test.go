@@ -73,6 +73,26 @@ func TestViolations(t *testing.T) {
 			return c.ch.fail(c.ring.look())
 		}},
 		{"tail beyond the head", "tail", func(f *forger) { f.tail(1 << 20) }, send},
+		{"tail one beyond the head", "tail (beyond", func(f *forger) { f.tail(1) }, func(t *testing.T, a *Channel) error {
+			p := a.Lane(0).Producer()
+			for { // reserved only: the head stays 0
+				if _, err := p.Reserve(context.Background(), MinData/2); err != nil {
+					return err
+				}
+			}
+		}},
+		{"tail steps back", "tail (must", func(f *forger) {}, func(t *testing.T, a *Channel) error {
+			p := a.Lane(0).Producer()
+			for range 3 {
+				must(t, p.Send(context.Background(), Header{}, make([]byte, 5000)))
+			}
+			p.mu.Lock()
+			defer p.mu.Unlock()
+			p.ring.peerTail.Store(2)
+			must(t, p.ring.look())
+			p.ring.peerTail.Store(1)
+			return p.failed(p.ring.look())
+		}},
 		{"tail at 2^62", "tail", func(f *forger) { f.tail(1 << 62) }, send},
 		{"length 0xffffffff", "length", func(f *forger) { f.slot(0, 0, 0xffffffff, 0, 1); f.head(1) }, recv},
 		{"length 2^64-1 at offset 64", "length", func(f *forger) { f.slot(0, 64, 1<<64-1, 0, 1); f.head(1) }, recv},
@@ -120,12 +140,31 @@ func TestViolations(t *testing.T) {
 			f.slot(1, 0, 0, flag(flagMore), 2)
 			f.head(2)
 		}, assemble},
+		{"message complete and yet not at its end", "bring the message on", func(f *forger) {
+			f.slot(0, 100, 0, flag(flagTotal), 1)
+			f.slot(1, 0, 100, flag(flagMore), 2)
+			f.head(2)
+		}, assemble},
 		{"fragment of another message", "header", func(f *forger) {
 			f.slot(0, 100, 0, flag(flagTotal), 1)
 			f.slot(1, 0, 50, packHeader(Header{Call: 9}, flagMore), 2)
 			f.head(2)
 		}, assemble},
 		{"switch that was not prepared", "switch", func(f *forger) { f.slot(0, 0, 0, flag(flagSwitch), 1); f.head(1) }, recv},
+		{"switch in the middle of a message", "middle", func(f *forger) {
+			f.slot(0, 100, 0, flag(flagTotal), 1)
+			f.slot(1, 0, 0, flag(flagSwitch), 2)
+			f.head(2)
+		}, assemble},
+		{"message after the switch", "beyond the switch", func(f *forger) {
+			f.slot(0, 0, 0, flag(flagSwitch), 1)
+			f.slot(1, 0, 64, 0, 2)
+			f.head(2)
+		}, func(t *testing.T, a *Channel) error {
+			_, err := a.Prepare(smallConfig())
+			must(t, err)
+			return assemble(t, a)
+		}},
 		{"epoch changes", "epoch", func(f *forger) {
 			wordAt(f.region.mem, offEpoch).Store(7)
 			f.slot(0, 0, 0, 0, 1)
@@ -168,34 +207,17 @@ func TestHeaderLies(t *testing.T) {
 			if _, err := verify(a.out, a.in, g, true); err != nil {
 				t.Fatal(err)
 			}
+			// The two regions must agree on the epoch as well.
+			wordAt(a.in.mem, offEpoch).Store(2)
+			var v *ViolationError
+			if _, err := verify(a.out, a.in, g, true); !errors.As(err, &v) || v.Got != 2 || v.Limit != 1 {
+				t.Fatalf("regions of two epochs: %v", err)
+			}
+			wordAt(a.in.mem, offEpoch).Store(1)
 			wordAt(a.out.mem, tt.off).Store(tt.value)
 			if _, err := verify(a.out, a.in, g, true); !errors.Is(err, ErrViolation) {
 				t.Fatalf("got %v", err)
 			}
 		})
 	}
-}
-
-func FuzzDescriptor(f *testing.F) {
-	f.Add(uint64(0), uint64(0), uint64(0), uint64(1))
-	f.Add(uint64(0), uint64(0xffffffff), uint64(0), uint64(1))
-	f.Add(uint64(1<<62), uint64(1), uint64(0x0100), uint64(1))
-	f.Add(^uint64(0)-63, uint64(64), uint64(0), uint64(1))
-	g := ringGeometry{slots: 8, data: MinData, maxMessage: 1 << 20}
-	area := make([]byte, g.data)
-	f.Fuzz(func(t *testing.T, offset, length, header, seq uint64) {
-		var fr frame
-		err := fr.check(offset, length, header, seq, 1, &g)
-		if err != nil {
-			if !errors.Is(err, ErrViolation) {
-				t.Fatalf("untyped error %v", err)
-			}
-			return
-		}
-		if fr.data() {
-			_ = area[fr.offset : fr.offset+fr.length]
-		} else if fr.length != 0 || fr.total > uint64(g.maxMessage) {
-			t.Fatalf("accepted %+v", fr)
-		}
-	})
 }

@@ -8,8 +8,13 @@ type taken struct {
 	start  uint64
 	state  takenState
 	length uint64
-	bytes  bool // it has bytes in the data area
+	bytes  bool  // it has bytes in the data area
+	at     int64 // when it was taken, of one frame in holdEvery; else 0
 }
+
+// holdEvery is how many frames share one reading of the clock, which would
+// otherwise cost as much as the frame itself.
+const holdEvery = 64
 
 type takenState uint8
 
@@ -40,12 +45,13 @@ type inRing struct {
 	borrowed int
 	taken    []taken
 	gone     bool   // the peer has closed; what it published before still counts
-	closed   uint64 // closedBit once this end has closed
-	left     bool   // no more frames are taken from it
-	dropped  bool   // the pair was let go
+	closed   uint64 // closedMark once this end has closed
+	holds    *Histogram
+	left     bool // no more frames are taken from it
+	dropped  bool // the pair was let go
 }
 
-func newInRing(p *pair, lane int) *inRing {
+func newInRing(p *pair, lane int, holds *Histogram) *inRing {
 	g := &p.inRings()[lane]
 	return &inRing{
 		pair: p, geo: g, epoch: p.epoch,
@@ -57,6 +63,7 @@ func newInRing(p *pair, lane int) *inRing {
 		peerParked: p.in.flag(lane, offWriterParked),
 		peerEpoch:  wordAt(p.in.mem, offEpoch),
 		taken:      make([]taken, g.slots),
+		holds:      holds,
 	}
 }
 
@@ -70,7 +77,7 @@ func (r *inRing) look() error {
 	}
 	if h&closedBit != 0 {
 		r.gone = true
-		h &^= closedBit
+		h ^= closedMark
 	}
 	if h < r.head {
 		return &ViolationError{What: "head (must not step back)", Got: h, Limit: r.head}
@@ -104,6 +111,9 @@ func (r *inRing) pull(f *frame) error {
 		r.live.add(f.offset, f.offset+f.length)
 		t.start, t.length, t.bytes, t.state = f.offset, f.length, true, takenBorrowed
 		r.borrowed++
+		if r.next%holdEvery == 0 {
+			t.at = nanotime()
+		}
 	}
 	r.next++
 	return nil
@@ -118,6 +128,9 @@ func (r *inRing) release(seq uint64) error {
 	}
 	t.state = takenReleased
 	r.borrowed--
+	if t.at != 0 {
+		r.holds.Record(nanotime() - t.at)
+	}
 	if seq == r.tail+1 {
 		r.moveTail()
 	}
@@ -137,7 +150,7 @@ func (r *inRing) moveTail() {
 	}
 	// What is left at the old end, if anything, is borrowed and so has bytes.
 	r.live.drop(gone, r.taken[r.tail&mask].start)
-	r.tailWord.Store(r.tail | r.closed)
+	r.tailWord.Store(r.tail ^ r.closed)
 	if r.peerParked.Load() != 0 {
 		wakeWord(r.tailWord)
 	}
@@ -155,8 +168,8 @@ func (r *inRing) close() {
 	if r.closed != 0 || r.dropped {
 		return
 	}
-	r.closed = closedBit
-	r.tailWord.Store(r.tail | r.closed)
+	r.closed = closedMark
+	r.tailWord.Store(r.tail ^ r.closed)
 	wakeWord(r.tailWord)
 }
 

@@ -46,6 +46,10 @@ const (
 	// closedBit in a head or tail says that its owner has closed the channel.
 	// A counter cannot reach it: at 10^9 messages a second that takes 292 years.
 	closedBit = 1 << 63
+	// closedMark is what is flipped to close. It changes the low half as well:
+	// that is all the kernel compares before it puts a waiter to sleep, and one
+	// that had just looked would miss a close that changed the high half only.
+	closedMark = closedBit | 1<<31
 )
 
 // role tells the two regions of a pair apart, so that they cannot be swapped.

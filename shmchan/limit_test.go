@@ -30,20 +30,48 @@ func TestLimiterNeverLetsMoreThroughThanTheRateAndOneBurst(t *testing.T) {
 func TestLimiterAdmitsWhoComesBackWhenTold(t *testing.T) {
 	rapid.Check(t, func(t *rapid.T) {
 		now := int64(1)
+		// At one byte a second, 2^31 bytes are 68 years, and the clock ends
+		// after 292.
+		const lastYears = math.MaxInt64 / 4
 		l := newLimiter(Limits{
 			Bytes:    rapid.Int64Range(0, 1<<30).Draw(t, "bytes/s"),
 			Messages: rapid.Int64Range(0, 1<<20).Draw(t, "messages/s"),
 		}, func() int64 { return now })
 		for range 20 {
+			if now > lastYears {
+				return
+			}
 			n := rapid.Int64Range(0, 1<<31).Draw(t, "bytes")
 			if wait := l.admit(n); wait > 0 {
 				now += int64(wait) + 1
-				if again := l.admit(n); again > wait/1e9+time.Microsecond {
+				// A float64 of so many ns is exact to one part in 2^53.
+				if again := l.admit(n); again > wait>>50+time.Microsecond {
 					t.Fatalf("told to come back after %v, and then after %v more", wait, again)
 				}
 			}
 		}
 	})
+}
+
+// The largest numbers there are neither overflow into "now" nor wait less than
+// nothing.
+func TestLimiterAtTheEdgeOfNumbers(t *testing.T) {
+	for _, rate := range []int64{1, 1 << 31, math.MaxInt64} {
+		for _, n := range []int64{1<<31 - 1, 1 << 31, 1<<32 + 1, math.MaxInt64} {
+			now := int64(1)
+			l := newLimiter(Limits{Bytes: rate}, func() int64 { return now })
+			if w := l.admit(n); w != 0 {
+				t.Errorf("rate %d, the first message of %d waits %v", rate, n, w)
+			}
+			if w := l.admit(n); w < 0 || n > rate && w == 0 {
+				t.Errorf("rate %d, the second message of %d waits %v", rate, n, w)
+			}
+			now = math.MaxInt64
+			if w := l.admit(n); w < 0 {
+				t.Errorf("rate %d, the last message of %d waits %v", rate, n, w)
+			}
+		}
+	}
 }
 
 func TestLimiter(t *testing.T) {

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"os"
 	"testing"
 	"time"
 )
@@ -11,6 +12,7 @@ import (
 func init() {
 	roles["ring-echo"] = func() error { return echoPeer(Config{}) }
 	roles["ring-echo-blocking"] = func() error { return echoPeer(Config{Spin: -1}) }
+	roles["ring-echo-moving"] = movingEcho
 	roles["ring-echo-small"] = func() error { return echoPeer(smallConfig()) }
 }
 
@@ -42,6 +44,88 @@ func echoPeer(config Config) error {
 			return err
 		}
 	}
+}
+
+// movingEcho answers like echoPeer, and moves to the memory in fds 5 and 6 when
+// it is asked to.
+func movingEcho() error {
+	ch, err := Attach(inheritedFiles(), smallConfig())
+	if err != nil {
+		return err
+	}
+	defer ch.Close()
+	p, c := ch.Lane(0).Producer(), ch.Lane(0).Consumer()
+	var buf []byte
+	for {
+		h, msg, err := c.Recv(context.Background(), buf)
+		if errors.Is(err, ErrPeerClosed) {
+			return nil
+		}
+		if err != nil {
+			return err
+		}
+		if h.Kind == 1 {
+			next := [2]*os.File{os.NewFile(5, "out"), os.NewFile(6, "in")}
+			if err := ch.Adopt(next, largerConfig()); err != nil {
+				return err
+			}
+		}
+		if err := p.Send(context.Background(), h, msg); err != nil {
+			return err
+		}
+		buf = msg
+	}
+}
+
+func largerConfig() Config {
+	c := smallConfig()
+	c.Lanes[0].Outbound.Data, c.Lanes[0].Inbound.Data = 4*MinData, 2*MinData
+	return c
+}
+
+// The other process adopts the new memory in the middle of traffic that is
+// pipelined both ways; nothing is lost, changed or reordered.
+func TestReplaceAcrossProcesses(t *testing.T) {
+	o := newOffer(t, smallConfig())
+	a := o.Channel()
+	next, err := a.Prepare(largerConfig())
+	must(t, err)
+	t.Cleanup(func() { _ = next.Close() })
+	cmd := startRole(t, "ring-echo-moving", append(append([]*os.File(nil), o.Files()...), next.Files()...))
+	ctx := within(t, 100*time.Second)
+	const n = 1000
+	sent := make(chan error, 1)
+	go func() {
+		for i := range n {
+			h := Header{Call: uint32(i)}
+			if i == n/2 {
+				h.Kind = 1
+			}
+			if err := a.Lane(0).Producer().Send(ctx, h, pattern(i, i*17%(MinData/3))); err != nil {
+				sent <- err
+				return
+			}
+		}
+		sent <- nil
+	}()
+	var buf []byte
+	for i := range n {
+		h, got, err := a.Lane(0).Consumer().Recv(ctx, buf)
+		must(t, err)
+		if h.Call != uint32(i) || string(got) != string(pattern(i, i*17%(MinData/3))) {
+			t.Fatalf("message %d came back as %d", i, h.Call)
+		}
+		buf = got
+	}
+	must(t, <-sent)
+	if s := a.Stats(); s.Epoch != 2 || s.Lanes[0].Outbound.Size != 4*MinData || s.Lanes[0].Inbound.Size != 2*MinData {
+		t.Fatalf("epoch %d, areas of %d and %d", s.Epoch, s.Lanes[0].Outbound.Size, s.Lanes[0].Inbound.Size)
+	}
+	if o.pair.out.mem != nil || o.pair.in.mem != nil {
+		t.Fatal("the old memory is still mapped")
+	}
+	must(t, a.Close())
+	finishRole(t, cmd)
 }
 
 // newOffer is a channel whose files and memory the test gives back.

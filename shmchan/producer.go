@@ -5,15 +5,20 @@ import (
 	"sync"
 )
 
-// Producer is the sending end of a lane. One goroutine at a time may use it; a
-// second one that comes while the first waits, or is in the middle of a message
-// in fragments, gets ErrConcurrentUse. Reservations may be committed in any
-// order; the peer sees them in the order in which they were reserved.
+// Producer is the sending end of a lane. One goroutine at a time may send: a
+// second one gets ErrConcurrentUse if it comes while the first waits, is in the
+// middle of a message in fragments, or is inside Reserve or Send and hears it
+// come. Calls that merely alternate cannot be told from one goroutine's and are
+// served in order; nothing that two goroutines do can damage the ring.
+//
+// Reservations may be committed in any order and by any goroutine; the peer sees
+// them in the order in which they were reserved.
 type Producer struct {
 	ch    *Channel
 	lane  int
 	sleep *sleeper
 
+	turn    oneUser
 	mu      sync.Mutex
 	ring    *outRing
 	busy    bool // somebody waits with mu unlocked
@@ -41,12 +46,11 @@ type Reservation struct {
 // Errors: ErrTooLarge, ErrTimeout or the context's, ErrConcurrentUse, and what
 // ended the channel.
 func (p *Producer) Reserve(ctx context.Context, n int) (Reservation, error) {
-	p.mu.Lock()
-	if p.writing || p.busy {
-		p.mu.Unlock()
-		return Reservation{}, ErrConcurrentUse
+	if err := p.enter(); err != nil {
+		return Reservation{}, err
 	}
 	e, err := p.reserve(ctx, n)
+	p.turn.hear()
 	if err != nil {
 		return Reservation{}, p.leave(err)
 	}
@@ -56,6 +60,18 @@ func (p *Producer) Reserve(ctx context.Context, n int) (Reservation, error) {
 	}
 	p.mu.Unlock()
 	return r, nil
+}
+
+// enter takes mu for one that sends.
+func (p *Producer) enter() error {
+	if err := p.turn.enter(&p.mu); err != nil {
+		return err
+	}
+	if p.writing || p.busy {
+		p.mu.Unlock()
+		return ErrConcurrentUse
+	}
+	return nil
 }
 
 // reserve is Reserve for a caller that holds mu. It may unlock mu while it

@@ -13,10 +13,8 @@ import (
 // nothing; one that ends in the middle of a message loses the message, whose
 // rest is dropped as it comes.
 func (c *Consumer) Recv(ctx context.Context, buf []byte) (Header, []byte, error) {
-	c.mu.Lock()
-	if c.busy || c.reading {
-		c.mu.Unlock()
-		return Header{}, buf, ErrConcurrentUse
+	if err := c.enter(); err != nil {
+		return Header{}, buf, err
 	}
 	buf = buf[:0]
 	for {
@@ -27,10 +25,12 @@ func (c *Consumer) Recv(ctx context.Context, buf []byte) (Header, []byte, error)
 		}
 		if err != nil {
 			c.lose()
+			c.turn.hear()
 			return Header{}, buf, c.leave(err)
 		}
 		if f.Last() {
 			c.reading = false
+			c.turn.hear()
 			return f.header, buf, c.leave(nil)
 		}
 		c.reading = true
@@ -104,10 +104,8 @@ var _ io.ReadCloser = (*Reader)(nil)
 //
 // Errors: as Peek's.
 func (c *Consumer) Reader(ctx context.Context) (*Reader, error) {
-	c.mu.Lock()
-	if c.busy || c.reading {
-		c.mu.Unlock()
-		return nil, ErrConcurrentUse
+	if err := c.enter(); err != nil {
+		return nil, err
 	}
 	var f Frame
 	if err := c.take(ctx, &f); err != nil {

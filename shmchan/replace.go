@@ -208,7 +208,8 @@ func (c *Consumer) follow() error {
 	if old.head != old.next {
 		return c.ch.fail(&ViolationError{What: "head (beyond the switch, which is an epoch's last)", Got: old.head, Limit: old.next})
 	}
-	c.ring = newInRing(next, c.lane)
+	c.ring = newInRing(next, c.lane, &c.holds)
+	c.fill = fillGauge{}
 	old.left = true
 	c.keep(old)
 	old.dropIfDone()

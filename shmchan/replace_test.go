@@ -100,6 +100,20 @@ func TestBorrowedFramesOutliveTheirMemory(t *testing.T) {
 	}
 }
 
+func TestAdoptTakesTheNextEpochOnly(t *testing.T) {
+	_, b := newPipe(t, smallConfig())
+	config := smallConfig()
+	g, err := config.geometry()
+	must(t, err)
+	for _, epoch := range []uint64{1, 3} {
+		_, p := pipePairs(g, epoch)
+		var v *ViolationError
+		if err := b.AdoptPipe(&Offer{pair: p}); !errors.As(err, &v) || v.Got != epoch || v.Limit != 2 {
+			t.Errorf("epoch %d: %v", epoch, err)
+		}
+	}
+}
+
 func TestWriterAndReader(t *testing.T) {
 	a, b := newPipe(t, smallConfig())
 	ctx := within(t, 20*time.Second)

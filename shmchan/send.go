@@ -16,10 +16,8 @@ const fragmentMax = 256 << 10
 // Errors: as Reserve's. When a message in fragments breaks off, the peer is told
 // before the next message.
 func (p *Producer) Send(ctx context.Context, h Header, b []byte) error {
-	p.mu.Lock()
-	if p.writing || p.busy {
-		p.mu.Unlock()
-		return ErrConcurrentUse
+	if err := p.enter(); err != nil {
+		return err
 	}
 	if p.ch.attention.Load() != 0 { // a switch may change what is large
 		if err := p.attend(ctx); err != nil {
@@ -27,10 +25,13 @@ func (p *Producer) Send(ctx context.Context, h Header, b []byte) error {
 		}
 	}
 	if int64(len(b)) > p.ring.geo.largestFrame() {
-		return p.leave(p.sendFragments(ctx, h, b))
+		err := p.sendFragments(ctx, h, b)
+		p.turn.hear()
+		return p.leave(err)
 	}
 	e, err := p.reserve(ctx, len(b))
 	if err != nil {
+		p.turn.hear()
 		return p.leave(err)
 	}
 	r := p.ring
@@ -41,6 +42,7 @@ func (p *Producer) Send(ctx context.Context, h Header, b []byte) error {
 	p.traffic.count(len(b))
 	r.advance()
 	r.show()
+	p.turn.hear()
 	if p.filling() {
 		return p.leaveFilling()
 	}
@@ -153,13 +155,11 @@ var _ io.WriteCloser = (*Writer)(nil)
 // Writer begins a message of total bytes. Until it is closed, nobody else may
 // use the producer. The peer sees pieces as they are written.
 func (p *Producer) Writer(ctx context.Context, h Header, total int64) (*Writer, error) {
-	if total < 0 {
-		return nil, &TooLargeError{Got: total, Max: p.ring.geo.maxMessage}
+	if err := p.enter(); err != nil {
+		return nil, err
 	}
-	p.mu.Lock()
-	if p.writing || p.busy {
-		p.mu.Unlock()
-		return nil, ErrConcurrentUse
+	if total < 0 {
+		return nil, p.leave(&TooLargeError{Got: total, Max: p.ring.geo.maxMessage})
 	}
 	if total > 0 {
 		if err := p.begin(ctx, h, total); err != nil {

@@ -16,6 +16,14 @@ type LaneStats struct {
 }
 
 // RingStats describes one end of one ring.
+//
+// Latencies are by this end's clock and by what this end can see. WaitTimes is,
+// inbound, how long it waited for the peer to send, and outbound, for the peer
+// to release what stood in the way of a message; waits that were over within the
+// first few hundred looks, about a microsecond, are not in it. HoldTimes is how
+// long this end kept a frame, from Peek to Release, of the first and every 64th
+// frame. When the peer released a frame is not known outbound, only that it had
+// when that was next looked at, so there is no such number.
 type RingStats struct {
 	Messages uint64 `json:"messages"` // frames: a message in fragments counts once for each
 	Bytes    uint64 `json:"bytes"`
@@ -26,7 +34,8 @@ type RingStats struct {
 
 	Wait      WaitStats    `json:"wait"`
 	Sizes     Distribution `json:"sizes"`      // bytes of a frame
-	WaitTimes Distribution `json:"wait_times"` // ns, of waits that were not over at the first glance
+	WaitTimes Distribution `json:"wait_times"` // ns
+	HoldTimes Distribution `json:"hold_times"` // ns; inbound only
 }
 
 // Stats reads the counters. It allocates, and stops each ring end for a moment.
@@ -58,7 +67,7 @@ func (c *Consumer) stats() RingStats {
 	r := c.ring
 	s.Size, s.Used = int64(len(r.data)), int64(r.live.used(uint64(len(r.data))))
 	s.Slots, s.Live = len(r.slots), int(r.head-r.tail)
-	s.Wait, s.WaitTimes = c.sleep.stats(), c.waits.Snapshot()
+	s.Wait, s.WaitTimes, s.HoldTimes = c.sleep.stats(), c.waits.Snapshot(), c.holds.Snapshot()
 	return s
 }
 

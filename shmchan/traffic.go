@@ -101,29 +101,3 @@ func (c *Consumer) pause(ctx context.Context, d time.Duration) error {
 	c.busy = false
 	return err
 }
-
-// fillWatch is the percentage from which on the fill is worth a closer look.
-const fillWatch = 70
-
-// filling reports whether the data area may be near a level, or has to come
-// down from one. The fill is known only as of the last look at the peer's tail,
-// and never less than it is.
-func (p *Producer) filling() bool {
-	r := p.ring
-	return p.ch.config.OnFill != nil && (p.fill.level != 0 || r.live.used(uint64(len(r.data)))*100 >= uint64(len(r.data))*fillWatch)
-}
-
-// leaveFilling looks closer, unlocks mu, and tells OnFill.
-func (p *Producer) leaveFilling() error {
-	r := p.ring
-	if err := r.look(); err != nil {
-		return p.leave(p.failed(err))
-	}
-	used, size := int64(r.live.used(uint64(len(r.data)))), int64(len(r.data))
-	level, changed := p.fill.observe(used, size, nanotime())
-	err := p.leave(nil)
-	if changed {
-		p.ch.config.OnFill(FillEvent{Lane: p.lane, Outbound: true, Level: level, Used: used, Size: size})
-	}
-	return err
-}
