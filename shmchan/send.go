@@ -89,6 +89,11 @@ func (p *Producer) begin(ctx context.Context, h Header, total int64) error {
 // fragment sends the head of b and returns how much; left is what the whole
 // message still lacks.
 func (p *Producer) fragment(ctx context.Context, h Header, b []byte, left int) (int, error) {
+	// A Writer may come back after the channel has ended, when nothing of the
+	// ring is mapped any more.
+	if p.ch.attention.Load()&attendEnd != 0 {
+		return 0, p.ch.reason()
+	}
 	r := p.ring
 	n := min(len(b), fragmentMax, len(r.data)/4)
 	if err := r.look(); err != nil {

@@ -1,0 +1,45 @@
+package shmchan
+
+import (
+	"context"
+	"os"
+	"testing"
+	"time"
+)
+
+// attached is a channel over memory files with both ends in this process.
+func attached(t testing.TB, config Config) (creator, attacher *Channel) {
+	t.Helper()
+	o := newOffer(t, config)
+	b, err := Attach([2]*os.File(o.Files()), config)
+	must(t, err)
+	t.Cleanup(func() { _ = b.Close() })
+	return o.Channel(), b
+}
+
+// A peer that ends the channel while we are in the middle of a Writer takes the
+// memory away under it; the next Write has to see that first.
+func TestWriterOutlivesItsMemory(t *testing.T) {
+	for name, end := range map[string]func(a, b *Channel){
+		"our close": func(a, _ *Channel) { _ = a.Close() },
+		"a violation": func(a, b *Channel) {
+			b.pair.out.counter(0, offHead).Store(1 << 40)
+			_, _ = a.Lane(0).Consumer().Peek(context.Background())
+			a.shutdown() // fail leaves it to a goroutine
+		},
+	} {
+		t.Run(name, func(t *testing.T) {
+			a, b := attached(t, smallConfig())
+			w, err := a.Lane(0).Producer().Writer(within(t, 5*time.Second), Header{}, 100)
+			must(t, err)
+			end(a, b)
+			if a.pair.out.mem != nil {
+				t.Fatal("the memory is still there: nothing is tested")
+			}
+			if _, err := w.Write([]byte("x")); err == nil || err != a.Err() {
+				t.Fatalf("got %v (want %v)", err, a.Err())
+			}
+			_ = w.Close()
+		})
+	}
+}
