@@ -2,6 +2,7 @@ package shmchan
 
 import (
 	"context"
+	"errors"
 	"os"
 	"testing"
 	"time"
@@ -41,5 +42,27 @@ func TestWriterOutlivesItsMemory(t *testing.T) {
 			}
 			_ = w.Close()
 		})
+	}
+}
+
+// A peer that sends faster than its rate has its frame held back. That frame
+// must not keep the memory mapped when the channel ends.
+func TestHeldFrameIsLetGo(t *testing.T) {
+	config := smallConfig()
+	config.Limits.Messages = 1
+	a, b := attached(t, config)
+	ctx := within(t, 10*time.Second)
+	for range 2 {
+		must(t, b.Lane(0).Producer().Send(ctx, Header{}, []byte("fast")))
+	}
+	c := a.Lane(0).Consumer()
+	_, _, err := c.Recv(ctx, nil)
+	must(t, err)
+	if _, err := c.Peek(expired()); !errors.Is(err, context.Canceled) {
+		t.Fatalf("got %v", err)
+	}
+	must(t, a.Close())
+	if a.pair.in.mem != nil {
+		t.Fatal("the memory is still mapped")
 	}
 }

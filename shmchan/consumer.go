@@ -243,6 +243,7 @@ func (c *Consumer) letGo() {
 	if c.busy {
 		return // the one who waits comes by here
 	}
+	c.giveHeldBack()
 	c.ring.left = true
 	c.ring.dropIfDone()
 }
