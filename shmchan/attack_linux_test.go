@@ -66,3 +66,18 @@ func TestHeldFrameIsLetGo(t *testing.T) {
 		t.Fatal("the memory is still mapped")
 	}
 }
+
+// A frame whose pages are gone is the peer's doing too: its loan ends.
+func TestTornFrameIsLetGo(t *testing.T) {
+	a, b := attached(t, smallConfig())
+	must(t, b.Lane(0).Producer().Send(within(t, 5*time.Second), Header{}, make([]byte, 5000)))
+	c := a.Lane(0).Consumer()
+	c.ring.data = tornMemory(t) // the seal forbids it for real files
+	if _, _, err := c.Recv(context.Background(), nil); !errors.Is(err, ErrViolation) {
+		t.Fatalf("got %v", err)
+	}
+	must(t, a.Close())
+	if a.pair.in.mem != nil {
+		t.Fatal("the memory is still mapped")
+	}
+}

@@ -43,6 +43,7 @@ func (c *Consumer) collect(f *Frame, buf []byte) ([]byte, error) {
 	if f.ring.pair.heap {
 		copy(buf[n:n+len(f.data)], f.data)
 	} else if err := guardedCopy(buf[n:n+len(f.data)], f.data); err != nil {
+		_ = f.ring.release(f.seq) // or the memory would stay mapped for it
 		return buf, c.ch.fail(err)
 	}
 	return buf[:n+len(f.data)], f.ring.release(f.seq)
