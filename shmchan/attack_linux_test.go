@@ -1,6 +1,7 @@
 package shmchan
 
 import (
+	"bytes"
 	"context"
 	"errors"
 	"os"
@@ -79,5 +80,40 @@ func TestTornFrameIsLetGo(t *testing.T) {
 	must(t, a.Close())
 	if a.pair.in.mem != nil {
 		t.Fatal("the memory is still mapped")
+	}
+}
+
+// Recv gives up in the middle of a message whose next fragment is held back
+// because of the rate. What comes next must be the next message, not the tail
+// of the first or a splice of the two.
+func TestHeldFragmentIsNotSpliced(t *testing.T) {
+	for name, pieces := range map[string]int{"the last fragment is held": 2, "one in the middle": 3} {
+		t.Run(name, func(t *testing.T) {
+			config := smallConfig()
+			config.Limits.Messages = 50
+			a, b := newPipe(t, config)
+			ctx := within(t, 20*time.Second)
+			w, err := b.Lane(0).Producer().Writer(ctx, Header{Kind: 1}, int64(10*pieces))
+			must(t, err)
+			for range pieces {
+				_, err := w.Write(bytes.Repeat([]byte{'a'}, 10))
+				must(t, err)
+			}
+			must(t, w.Close())
+			must(t, b.Lane(0).Producer().Send(ctx, Header{Kind: 2}, []byte("next")))
+			c := a.Lane(0).Consumer()
+			a.limit.messages.level = 1.5
+			a.limit.messages.rate = 1e-3
+			short, cancel := context.WithTimeout(ctx, 20*time.Millisecond)
+			defer cancel()
+			if _, _, err := c.Recv(short, nil); !errors.Is(err, ErrTimeout) {
+				t.Fatalf("got %v", err)
+			}
+			a.limit.messages.level, a.limit.messages.rate = 100, 100
+			h, got, err := c.Recv(ctx, nil)
+			if err != nil || h.Kind != 2 || string(got) != "next" {
+				t.Fatalf("kind %d, %q, %v", h.Kind, got, err)
+			}
+		})
 	}
 }

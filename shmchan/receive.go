@@ -65,9 +65,14 @@ func grow(buf []byte, n int, total int64) []byte {
 	return bigger
 }
 
-// lose ends the interest in a message that has begun.
+// lose ends the interest in a message that has begun. A fragment of it that the
+// peer's rate holds back goes with it: handed out later, it would pass for a
+// message of its own, or for the beginning of the next.
 func (c *Consumer) lose() {
 	c.reading = false
+	if c.held.offset > 0 || !c.held.Last() {
+		c.giveHeldBack()
+	}
 	if c.message.open {
 		c.message.discard = true
 	}
