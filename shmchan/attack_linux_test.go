@@ -1,3 +1,5 @@
+//go:build linux && (amd64 || arm64)
+
 package shmchan
 
 import (
@@ -115,5 +117,52 @@ func TestHeldFragmentIsNotSpliced(t *testing.T) {
 				t.Fatalf("kind %d, %q, %v", h.Kind, got, err)
 			}
 		})
+	}
+}
+
+// A peer can move whoever sleeps on its word to another futex, where our own
+// wakes no longer find him. Neither Close nor the end of a context may depend
+// on finding him there.
+func TestRequeuedSleeper(t *testing.T) {
+	for where, noSeat := range map[string]bool{"own thread": false, "shared waiter": true, "own thread without futex_waitv": false} {
+		for _, how := range []string{"close", "context"} {
+			t.Run(where+"/"+how, func(t *testing.T) {
+				usePool(t, where == "own thread without futex_waitv")
+				config := smallConfig()
+				config.Spin = -1
+				a, b := attached(t, config)
+				c := a.Lane(0).Consumer()
+				c.sleep.noSeat = noSeat
+				ctx, cancel := context.WithCancel(context.Background())
+				defer cancel()
+				ended := make(chan error, 1)
+				go func() {
+					_, err := c.Peek(ctx)
+					ended <- err
+				}()
+				from, to := b.pair.out.counter(0, offHead), wordAt(b.pair.out.mem, offRole)
+				eventually(t, "asleep and requeued", func() bool { return futexRequeue(from, to) > 0 })
+				want := ErrClosed
+				closed := make(chan struct{})
+				go func() {
+					defer close(closed)
+					if how == "context" {
+						want = context.Canceled
+						cancel()
+					} else {
+						_ = a.Close()
+					}
+				}()
+				select {
+				case err := <-ended:
+					if <-closed; !errors.Is(err, want) {
+						t.Fatalf("got %v (want %v)", err, want)
+					}
+				case <-time.After(10 * time.Second):
+					futexWake(to, futexAll)
+					t.Fatal("still asleep")
+				}
+			})
+		}
 	}
 }

@@ -77,6 +77,7 @@ type sleeper struct {
 	note  chan struct{} // wakes the goroutine when it waits without a thread
 	timer *time.Timer
 	pool  poolSlot // where it waits without a thread
+	bell  bell     // wakes it when it waits with one
 
 	stopped  atomic.Bool
 	target   atomic.Pointer[atomic.Uint64] // the word while parked or about to be; nil = awake
