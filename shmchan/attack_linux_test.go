@@ -9,6 +9,8 @@ import (
 	"os"
 	"testing"
 	"time"
+
+	"golang.org/x/sys/unix"
 )
 
 // attached is a channel over memory files with both ends in this process.
@@ -164,5 +166,20 @@ func TestRequeuedSleeper(t *testing.T) {
 				}
 			})
 		}
+	}
+}
+
+// A close that comes between our last look at the word and our sleep must keep
+// us from sleeping, and the kernel compares nothing but the word's low half.
+func TestClosingChangesWhatTheKernelCompares(t *testing.T) {
+	a, b := attached(t, smallConfig())
+	head, tail := a.pair.in.counter(0, offHead), a.pair.in.counter(0, offTail)
+	sawHead, sawTail := uint32(head.Load()), uint32(tail.Load())
+	must(t, b.Close())
+	if errno := futexWait(head, sawHead, 0); errno != unix.EAGAIN {
+		t.Errorf("a sleep on the head would have begun: %v", errno)
+	}
+	if errno := futexWait(tail, sawTail, 0); errno != unix.EAGAIN {
+		t.Errorf("a sleep on the tail would have begun: %v", errno)
 	}
 }

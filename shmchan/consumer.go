@@ -214,7 +214,7 @@ func (c *Consumer) wait(ctx context.Context) error {
 func (c *Consumer) await(ctx context.Context, r *inRing, deadline int64) reason {
 	seen := r.head
 	if r.gone {
-		seen |= closedBit
+		seen ^= closedMark
 	}
 	c.busy = true
 	c.mu.Unlock()

@@ -40,7 +40,7 @@ type inRing struct {
 	borrowed int
 	taken    []taken
 	gone     bool   // the peer has closed; what it published before still counts
-	closed   uint64 // closedBit once this end has closed
+	closed   uint64 // closedMark once this end has closed
 	left     bool   // no more frames are taken from it
 	dropped  bool   // the pair was let go
 }
@@ -70,7 +70,7 @@ func (r *inRing) look() error {
 	}
 	if h&closedBit != 0 {
 		r.gone = true
-		h &^= closedBit
+		h ^= closedMark
 	}
 	if h < r.head {
 		return &ViolationError{What: "head (must not step back)", Got: h, Limit: r.head}
@@ -137,7 +137,7 @@ func (r *inRing) moveTail() {
 	}
 	// What is left at the old end, if anything, is borrowed and so has bytes.
 	r.live.drop(gone, r.taken[r.tail&mask].start)
-	r.tailWord.Store(r.tail | r.closed)
+	r.tailWord.Store(r.tail ^ r.closed)
 	if r.peerParked.Load() != 0 {
 		wakeWord(r.tailWord)
 	}
@@ -155,8 +155,8 @@ func (r *inRing) close() {
 	if r.closed != 0 || r.dropped {
 		return
 	}
-	r.closed = closedBit
-	r.tailWord.Store(r.tail | r.closed)
+	r.closed = closedMark
+	r.tailWord.Store(r.tail ^ r.closed)
 	wakeWord(r.tailWord)
 }
 

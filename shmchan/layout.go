@@ -46,6 +46,10 @@ const (
 	// closedBit in a head or tail says that its owner has closed the channel.
 	// A counter cannot reach it: at 10^9 messages a second that takes 292 years.
 	closedBit = 1 << 63
+	// closedMark is what closing flips in the word. Bit 31 is among it because
+	// the futex sees the low half alone: a close that changed nothing there would
+	// find nobody to wake if it came between a reader's last look and its sleep.
+	closedMark = closedBit | 1<<31
 )
 
 // role tells the two regions of a pair apart, so that they cannot be swapped.

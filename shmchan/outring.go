@@ -49,7 +49,7 @@ type outRing struct {
 	publish uint64 // ticket of the oldest entry not published
 	last    uint64 // ticket after the newest
 	open    int    // entries reserved
-	closed  uint64 // closedBit once this end has closed
+	closed  uint64 // closedMark once this end has closed
 	dropped bool   // the pair was let go
 }
 
@@ -80,7 +80,9 @@ func (r *outRing) look() error {
 		return nil
 	}
 	gone := t&closedBit != 0
-	t &^= closedBit
+	if gone {
+		t ^= closedMark
+	}
 	if t < r.tail {
 		return &ViolationError{What: "tail (must not step back)", Got: t, Limit: r.tail}
 	}
@@ -179,7 +181,7 @@ func (r *outRing) advance() {
 // also a full fence: a processor that let the load of the flag overtake the
 // store could miss a reader that is just lying down, and both would wait.
 func (r *outRing) show() {
-	r.head.Store(r.next | r.closed)
+	r.head.Store(r.next ^ r.closed)
 	if r.peerParked.Load() != 0 {
 		wakeWord(r.head)
 	}
@@ -190,7 +192,7 @@ func (r *outRing) close() {
 	if r.closed != 0 || r.dropped {
 		return
 	}
-	r.closed = closedBit
+	r.closed = closedMark
 	r.show()
 	wakeWord(r.head)
 }
