@@ -38,6 +38,7 @@ func (c *Consumer) assemble(raw *frame, f *Frame) (again bool, err error) {
 		discard := m.discard
 		*m = assembly{}
 		f.ring.skip()
+		c.spend(0)
 		if discard {
 			return true, nil
 		}
@@ -53,6 +54,7 @@ func (c *Consumer) assemble(raw *frame, f *Frame) (again bool, err error) {
 		*m = assembly{}
 	}
 	if discard {
+		c.spend(len(f.data))
 		return true, f.ring.release(f.seq)
 	}
 	return false, nil

@@ -125,6 +125,14 @@ func (c *Consumer) take(ctx context.Context, f *Frame) error {
 		if c.held.c != nil {
 			return c.admit(ctx, f)
 		}
+		if c.ch.limit != nil {
+			if wait := c.ch.limit.debt(); wait > 0 {
+				if err := c.pause(ctx, wait); err != nil {
+					return err
+				}
+				continue
+			}
+		}
 		r := c.ring
 		if r.next == r.head {
 			if err := c.arrive(ctx); err != nil {

@@ -56,6 +56,28 @@ func (l *limiter) admit(bytes int64) time.Duration {
 	return 0
 }
 
+// spend charges one message that is gone already: one that the peer gave up, or
+// a piece of one that nobody wants. It may leave a debt.
+func (l *limiter) spend(bytes int64) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	now := l.now()
+	l.bytes.refill(now)
+	l.messages.refill(now)
+	l.bytes.take(bytes)
+	l.messages.take(1)
+}
+
+// debt returns after how long nothing is owed any more, 0 if nothing is.
+func (l *limiter) debt() time.Duration {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	now := l.now()
+	l.bytes.refill(now)
+	l.messages.refill(now)
+	return max(l.bytes.wait(0), l.messages.wait(0))
+}
+
 // wake charges one wake by the peer. It reports false when that is more than
 // the limit allows: the caller then leaves the peer's wakes unheard for a while.
 func (l *limiter) wake() bool {

@@ -58,6 +58,14 @@ func (c *Consumer) admit(ctx context.Context, f *Frame) error {
 	}
 }
 
+// spend charges the peer for a descriptor that no reader gets, and that admit
+// therefore does not see. What is owed is waited for before the next one.
+func (c *Consumer) spend(n int) {
+	if c.ch.limit != nil {
+		c.ch.limit.spend(int64(n))
+	}
+}
+
 // giveHeldBack releases a frame that was held back and that nobody will get.
 //
 // Preconditions: mu is held, nobody waits.
