@@ -60,3 +60,42 @@ func feed(ch *Channel) {
 		_, err = w.Write([]byte{1})
 	}
 }
+
+// A peer that feeds a message byte by byte, fast enough that there never is
+// anything to wait for, must not carry us past the end of the context: neither
+// in a message that is assembled, nor in one that is being dropped.
+func TestFragmentsDoNotOutrunTheContext(t *testing.T) {
+	for _, drop := range []bool{false, true} {
+		t.Run(map[bool]string{false: "assembled", true: "dropped"}[drop], func(t *testing.T) {
+			a, b := newPipe(t, smallConfig())
+			c := a.Lane(0).Consumer()
+			f := &forger{region: b.pair.out, geo: &b.pair.outRings()[0]}
+			f.slot(0, 1000, 0, packHeader(Header{}, flagTotal), 1)
+			for i := 1; i < 8; i++ {
+				f.slot(i, uint64(i)*64, 1, packHeader(Header{}, flagMore), uint64(i+1))
+			}
+			f.head(2)
+			r, err := c.Reader(context.Background())
+			must(t, err)
+			if drop {
+				must(t, r.Close())
+			} else {
+				c.mu.Lock()
+				c.reading = false
+				c.mu.Unlock()
+			}
+			f.head(8)
+			ctx, cancel := context.WithCancel(context.Background())
+			cancel()
+			_, _, err = c.Recv(ctx, nil)
+			if !errors.Is(err, context.Canceled) {
+				t.Fatalf("got %v", err)
+			}
+			c.mu.Lock()
+			defer c.mu.Unlock()
+			if c.ring.next > 4 {
+				t.Fatalf("%d descriptors were taken after the context had ended", c.ring.next-2)
+			}
+		})
+	}
+}

@@ -100,7 +100,7 @@ func (f Frame) Release() error {
 }
 
 // Peek borrows the next frame and waits for it until ctx ends. The context is
-// looked at only when there is something to wait for. A message in fragments
+// looked at only when there is something to wait for, or to be dropped. A message in fragments
 // comes as several frames, whose Offset, Total and Last say where each belongs.
 //
 // Errors: the context's (with ErrTimeout for a deadline), ErrAborted,
@@ -152,6 +152,11 @@ func (c *Consumer) take(ctx context.Context, f *Frame) error {
 		} else if again, err := c.assemble(&raw, &got); err != nil {
 			return err
 		} else if again {
+			if c.message.discard {
+				if err := c.breathe(ctx); err != nil {
+					return err
+				}
+			}
 			continue
 		}
 		if c.ch.limit != nil {

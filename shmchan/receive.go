@@ -9,6 +9,9 @@ import (
 // too small, and releases it. It returns the message and, for the next call,
 // its memory. A message in fragments is assembled.
 //
+// Between fragments the context is looked at; it is what bounds a message that
+// the peer brings on slowly, since the message timeout begins anew with each.
+//
 // Errors: as Peek's. When a message breaks off in the middle, the rest of it is
 // dropped as it comes.
 func (c *Consumer) Recv(ctx context.Context, buf []byte) (Header, []byte, error) {
@@ -33,7 +36,25 @@ func (c *Consumer) Recv(ctx context.Context, buf []byte) (Header, []byte, error)
 			return f.header, buf, c.leave(nil)
 		}
 		c.reading = true
+		if err := c.breathe(ctx); err != nil {
+			c.lose()
+			return Header{}, buf, c.leave(err)
+		}
 	}
+}
+
+// breathe is called between the fragments of a message. A peer that sends them
+// byte by byte, and always in time, leaves nothing to wait for; it must neither
+// carry us past the end of the context nor keep others from the ring end.
+func (c *Consumer) breathe(ctx context.Context) error {
+	if ctx.Err() != nil {
+		return contextError(ctx)
+	}
+	c.busy = true
+	c.mu.Unlock()
+	c.mu.Lock()
+	c.busy = false
+	return nil
 }
 
 // collect appends a frame's bytes to buf and releases the frame.
