@@ -183,3 +183,23 @@ func TestClosingChangesWhatTheKernelCompares(t *testing.T) {
 		t.Errorf("a sleep on the tail would have begun: %v", errno)
 	}
 }
+
+// The pages of a file can be punched out by its writer. Of ordinary ones there
+// always are more; a huge page comes from a small pool which the peer can empty,
+// and the host would get SIGBUS instead.
+func TestThePeersFileHasNoHugePages(t *testing.T) {
+	config := smallConfig()
+	config.HugePages = true
+	config = config.withDefaults()
+	g, err := config.geometry()
+	must(t, err)
+	if g.outSize%hugePage != 0 || g.inSize%hugePage == 0 {
+		t.Fatalf("files of %d and %d bytes", g.outSize, g.inSize)
+	}
+	o := newOffer(t, config)
+	var st unix.Stat_t
+	must(t, unix.Fstat(int(o.Files()[1].Fd()), &st))
+	if st.Blksize >= hugePage || o.pair.in.huge {
+		t.Fatalf("pages of %d bytes", st.Blksize)
+	}
+}
