@@ -203,3 +203,18 @@ func TestThePeersFileHasNoHugePages(t *testing.T) {
 		t.Fatalf("pages of %d bytes", st.Blksize)
 	}
 }
+
+// A fragment that breaks a rule has been taken by then. It must not stay on loan.
+func TestBadFragmentIsLetGo(t *testing.T) {
+	a, b := attached(t, smallConfig())
+	f := &forger{region: b.pair.out, geo: &b.pair.outRings()[0]}
+	f.slot(0, 0, 10, packHeader(Header{}, flagMore), 1)
+	f.head(1)
+	if _, err := a.Lane(0).Consumer().Peek(context.Background()); !errors.Is(err, ErrViolation) {
+		t.Fatalf("got %v", err)
+	}
+	must(t, a.Close())
+	if a.pair.in.mem != nil {
+		t.Fatal("the memory is still mapped")
+	}
+}
