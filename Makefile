@@ -42,10 +42,11 @@ check: ## formatting, vet, staticcheck, the unsafe rule, other systems, generate
 bench: build ## measure; every figure comes with a baseline from the same run
 	$(GO) test -run '^$$' -bench . -benchmem ./host/... ./pluginkit/... ./policies/... ./plugins/...
 
-fuzz: ## fuzz each target for FUZZTIME (default 30s)
+fuzz: ## fuzz each target for FUZZTIME (default 30s), and a hostile process for HOSTILETIME (1m)
 	@set -e; for pkg in $$($(GO) list ./...); do \
 	  for f in $$($(GO) test -list '^Fuzz' $$pkg | grep '^Fuzz' || true); do \
 	    echo "== $$pkg $$f"; $(GO) test -run '^$$' -fuzz "^$$f$$" -fuzztime $${FUZZTIME:-30s} $$pkg; done; done
+	SHMCHAN_FUZZ_TIME=$${HOSTILETIME:-1m} $(GO) test -run '^TestHostileProcess$$' -count 1 -timeout 0 -v ./shmchan
 
 generate: ## write the Go code of the wire protocol from its .proto file
 	$(GO) -C internal/protogen run . ../..
