@@ -55,10 +55,11 @@ figures: ## measure the ring and write tables and plot into docs/ (best on a qui
 hammer: ## 10^10 bytes between two processes in each way of waiting, and peers killed at 10 000 points
 	SHMCHAN_HAMMER_BYTES=10000000000 SHMCHAN_CRASHES=10000 $(GO) test -count 1 -timeout 60m -v -run '^(TestHammer|TestPeerKilled)$$' ./shmchan
 
-fuzz: ## fuzz each target for FUZZTIME (default 30s)
+fuzz: ## fuzz each target for FUZZTIME (default 30s), and a hostile process for HOSTILETIME (1m)
 	@set -e; for pkg in $$($(GO) list ./...); do \
 	  for f in $$($(GO) test -list '^Fuzz' $$pkg | grep '^Fuzz' || true); do \
 	    echo "== $$pkg $$f"; $(GO) test -run '^$$' -fuzz "^$$f$$" -fuzztime $${FUZZTIME:-30s} $$pkg; done; done
+	SHMCHAN_FUZZ_TIME=$${HOSTILETIME:-1m} $(GO) test -run '^TestHostileProcess$$' -count 1 -timeout 0 -v ./shmchan
 
 generate: ## write the Go code of the wire protocol from its .proto file
 	$(GO) -C internal/protogen run . ../..

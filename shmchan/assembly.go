@@ -44,6 +44,7 @@ func (c *Consumer) assemble(raw *frame, f *Frame) (again bool, err error) {
 		return false, ErrAborted
 	}
 	if err := m.fragment(raw); err != nil {
+		_ = f.ring.release(f.seq) // or the memory would stay mapped for it
 		return false, c.ch.fail(err)
 	}
 	f.offset, f.total = int64(m.got), int64(m.total)

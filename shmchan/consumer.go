@@ -127,8 +127,8 @@ func (f Frame) Release() error {
 }
 
 // Peek borrows the next frame and waits for it until ctx ends. The context is
-// looked at only when there is something to wait for, and between the fragments
-// of a message. A message in fragments
+// looked at only when there is something to wait for or to be dropped, and between
+// the fragments of a message. A message in fragments
 // comes as several frames, whose Offset, Total and Last say where each belongs.
 //
 // Errors: the context's (with ErrTimeout for a deadline), ErrAborted,
@@ -190,6 +190,9 @@ func (c *Consumer) take(ctx context.Context, f *Frame) error {
 			got.total = int64(len(got.data))
 		} else if again, err := c.assemble(&raw, &got); again || err != nil {
 			c.charge(&raw)
+			if err == nil && c.message.discard {
+				err = c.breathe(ctx)
+			}
 			if err != nil {
 				return err
 			}
@@ -297,10 +300,7 @@ func (c *Consumer) letGo() {
 	if c.busy {
 		return // the one who waits comes by here
 	}
-	if c.held.c != nil { // nobody will take it any more
-		_ = c.held.ring.release(c.held.seq)
-		c.held = Frame{}
-	}
+	c.giveHeldBack()
 	c.ring.left = true
 	c.ring.dropIfDone()
 }

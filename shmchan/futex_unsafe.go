@@ -89,8 +89,13 @@ func futexWaitv(on []waitv, d time.Duration) (int, syscall.Errno) {
 	return int(i), errno
 }
 
-// futexWakePrivate wakes the one waiter of a word that only this process sees.
-func futexWakePrivate(word *atomic.Uint32) {
+// futexWakePrivate wakes the one waiter of a word that only this process sees,
+// and reports whether there was one.
+func futexWakePrivate(word *atomic.Uint32) int {
 	const private = 0x80
-	_, _, _ = syscall.RawSyscall6(unix.SYS_FUTEX, uintptr(unsafe.Pointer(word)), futexOpWake|private, 1, 0, 0, 0)
+	woken, _, errno := syscall.RawSyscall6(unix.SYS_FUTEX, uintptr(unsafe.Pointer(word)), futexOpWake|private, 1, 0, 0, 0)
+	if errno != 0 {
+		return 0
+	}
+	return int(woken)
 }

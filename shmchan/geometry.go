@@ -25,7 +25,7 @@ const (
 // stands for its default; no lanes at all means one lane.
 type Config struct {
 	Lanes     []LaneConfig
-	HugePages bool // ask for 2 MiB pages; Stats says what was got
+	HugePages bool // ask for 2 MiB pages for what the creator writes; Stats says what was got
 	// Epoch numbers the first memory of this channel; 0 is 1 for Create, and
 	// "whatever the creator says" for Attach.
 	Epoch uint64
@@ -80,7 +80,7 @@ func (g *ringGeometry) largestFrame() int64 { return g.data / 2 }
 type geometry struct {
 	out, in         []ringGeometry // by lane, from the creator's side
 	outSize, inSize int64
-	huge            bool
+	huge            bool // the creator's region
 }
 
 // withDefaults fills in what was left out.
@@ -144,7 +144,7 @@ func (c *Config) geometry() (*geometry, error) {
 		g.out = append(g.out, l.Outbound.geometry())
 		g.in = append(g.in, l.Inbound.geometry())
 	}
-	g.outSize, g.inSize = place(g.out, g.huge), place(g.in, g.huge)
+	g.outSize, g.inSize = place(g.out, g.huge), place(g.in, false)
 	return g, nil
 }
 

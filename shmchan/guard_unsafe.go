@@ -27,8 +27,8 @@ func copyOrFault(dst, src []byte) (err error) {
 //
 // The kernel answers a missing page of a mapped file with SIGBUS, which ends
 // the process. The peer owns the file behind mem: it cannot shrink it (the
-// seal), but a page may fail to come back once the peer has punched it out and
-// memory is short. The protection holds for the calling goroutine only: read
+// seal) and has no huge pages, but a page may fail to come back once the peer
+// has punched it out and memory is short. The protection holds for the calling goroutine only: read
 // must not hand mem to another.
 func guarded(mem []byte, read func([]byte) error) (err error) {
 	defer debug.SetPanicOnFault(debug.SetPanicOnFault(true))

@@ -32,13 +32,10 @@ func TestViolations(t *testing.T) {
 		}
 	}
 	recv := func(t *testing.T, a *Channel) error {
-		var held []Frame
-		for {
-			f, err := a.Lane(0).Consumer().Peek(within(t, 10*time.Second))
-			if err != nil {
+		for { // nothing is released: what is live stays live
+			if _, err := a.Lane(0).Consumer().Peek(within(t, 10*time.Second)); err != nil {
 				return err
 			}
-			held = append(held, f) // never released: what is live stays live
 		}
 	}
 	assemble := func(t *testing.T, a *Channel) error {

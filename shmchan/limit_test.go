@@ -96,13 +96,13 @@ func TestLimiter(t *testing.T) {
 	})
 	t.Run("messages", func(t *testing.T) {
 		l := newLimiter(Limits{Messages: 2}, clock)
-		if l.admit(0) != 0 || l.admit(0) != 0 || l.admit(0) != time.Second/2 {
+		if first, second, third := l.admit(0), l.admit(0), l.admit(0); first != 0 || second != 0 || third != time.Second/2 {
 			t.Error("not two at once and one every half second")
 		}
 	})
 	t.Run("wakes", func(t *testing.T) {
 		l := newLimiter(Limits{Wakes: 2}, clock)
-		if !l.wake() || !l.wake() || l.wake() {
+		if first, second, third := l.wake(), l.wake(), l.wake(); !first || !second || third {
 			t.Error("not exactly two at once")
 		}
 		now += int64(time.Second)

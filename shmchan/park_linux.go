@@ -21,9 +21,27 @@ func wakeWord(word *atomic.Uint64) {
 	}
 }
 
-// wakeAll is for waking our own waiter on the peer's word, among others that
-// the peer may have put there in front of it.
-func wakeAll(word *atomic.Uint64) { futexWake(word, futexAll) }
+// bell is a futex that only this process knows. An end that sleeps with a
+// thread of its own sleeps on its bell as well as on the peer's word, because
+// the peer can take the word's waiters away from us: FUTEX_REQUEUE moves them
+// to a futex of its choice, and a thread of its own in FUTEX_LOCK_PI makes the
+// kernel refuse our wakes. Both need no more than it has. Close and the end of
+// a context ring the bell.
+type bell struct {
+	rings atomic.Uint32
+	on    [2]waitv
+}
+
+// ring wakes the end from the outside, the peer left aside, and reports whether
+// it slept.
+func (s *sleeper) ring(word *atomic.Uint64) bool {
+	s.bell.rings.Add(1)
+	n := futexWakePrivate(&s.bell.rings)
+	if shared.noWaitv.Load() {
+		n += futexWake(word, futexAll)
+	}
+	return n > 0
+}
 
 // parkOnce sleeps until a wake, at most d (negative = without end), and reports
 // whether it was woken.
@@ -43,14 +61,16 @@ func (s *sleeper) parkOnce(ev event, seen uint64, d time.Duration) bool {
 }
 
 func (s *sleeper) parkDirect(ev event, seen uint64, d time.Duration) bool {
+	rings := s.bell.rings.Load()
 	ev.parked.Store(1)
 	defer ev.parked.Store(0)
 	if ev.word.Load() != seen || s.stopped.Load() {
 		return false
 	}
-	switch errno := futexWait(ev.word, uint32(seen), d); errno {
+	woken, errno := s.sleepOn(ev.word, uint32(seen), rings, d)
+	switch errno {
 	case 0:
-		return true
+		return woken
 	case syscall.EAGAIN, syscall.ETIMEDOUT, syscall.EINTR:
 		return false
 	}
@@ -62,6 +82,28 @@ func (s *sleeper) parkDirect(ev event, seen uint64, d time.Duration) bool {
 	s.drain()
 	s.rest(d)
 	return false
+}
+
+// blindSleep is the longest sleep without a bell, where the kernel cannot wait
+// for two futexes: what the peer has led astray comes back after it.
+const blindSleep = 100 * time.Millisecond
+
+// sleepOn sleeps on the word and the bell and tells whether the word was woken.
+func (s *sleeper) sleepOn(word *atomic.Uint64, seen, rings uint32, d time.Duration) (woken bool, errno syscall.Errno) {
+	if !shared.noWaitv.Load() {
+		s.bell.on = [2]waitv{waitOnPrivate(&s.bell.rings, rings), waitOnWord(word, seen)}
+		i, errno := futexWaitv(s.bell.on[:], d)
+		switch errno {
+		case 0, syscall.EAGAIN, syscall.ETIMEDOUT, syscall.EINTR, syscall.EFAULT:
+			return i == 1, errno
+		}
+		shared.noWaitv.Store(true)
+	}
+	if d < 0 || d > blindSleep {
+		d = blindSleep
+	}
+	errno = futexWait(word, seen, d)
+	return errno == 0, errno
 }
 
 // directSeats holds the ends that are parked with a thread of their own, which
@@ -124,7 +166,7 @@ func (d *directSeats) evict(now int64) int {
 			oldest = i
 		}
 	}
-	if now-d.seats[oldest].since < int64(longSleep) || futexWake(d.seats[oldest].word, futexAll) == 0 {
+	if now-d.seats[oldest].since < int64(longSleep) || !d.seats[oldest].s.ring(d.seats[oldest].word) {
 		return -1
 	}
 	return oldest

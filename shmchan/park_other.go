@@ -20,4 +20,6 @@ func (s *sleeper) parkOnce(ev event, seen uint64, d time.Duration) bool {
 // the word and then seen the peer's parked flag set.
 func wakeWord(word *atomic.Uint64) { lot.wake(word) }
 
-func wakeAll(word *atomic.Uint64) { lot.wake(word) }
+type bell struct{}
+
+func (s *sleeper) ring(word *atomic.Uint64) bool { return lot.wake(word) }

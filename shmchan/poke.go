@@ -34,7 +34,7 @@ func (s *sleeper) kick(w *watch) {
 			return
 		}
 		s.signal()
-		wakeAll(word)
+		s.ring(word)
 		if i < 4 {
 			runtime.Gosched()
 			continue

@@ -34,7 +34,26 @@ func (c *Consumer) Recv(ctx context.Context, buf []byte) (Header, []byte, error)
 			return f.header, buf, c.leave(nil)
 		}
 		c.reading = true
+		if err := c.breathe(ctx); err != nil {
+			c.lose()
+			c.turn.hear()
+			return Header{}, buf, c.leave(err)
+		}
 	}
+}
+
+// breathe is called between the fragments of a message. A peer that sends them
+// byte by byte, and always in time, leaves nothing to wait for; it must neither
+// carry us past the end of the context nor keep others from the ring end.
+func (c *Consumer) breathe(ctx context.Context) error {
+	if ctx.Err() != nil {
+		return contextError(ctx)
+	}
+	c.busy = true
+	c.mu.Unlock()
+	c.mu.Lock()
+	c.busy = false
+	return nil
 }
 
 // collect appends a frame's bytes to buf and releases the frame.
@@ -77,8 +96,7 @@ func (c *Consumer) lose() {
 	if c.held.c != nil { // the next fragment of the same message
 		c.ch.limit.charge(int64(len(c.held.data)))
 		c.unpaid = true
-		_ = c.held.ring.release(c.held.seq)
-		c.held = Frame{}
+		c.giveHeldBack()
 	}
 	if c.message.open {
 		c.message.discard = true
@@ -93,7 +111,6 @@ type Reader struct {
 	total  int64
 	frame  Frame
 	at     int // within frame
-	read   int64
 	err    error
 }
 

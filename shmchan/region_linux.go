@@ -36,7 +36,10 @@ func createFiles(g *geometry, epoch uint64) (out, in *region, files [2]*os.File,
 	}
 
 	var writable *region
-	if files[1], writable, err = createFile("shmchan-in", g.inSize, g.huge); err != nil {
+	// Never huge pages here: the attacher can punch them out of its file and use
+	// up the pool they went back to. The next read of ours, be it one word of the
+	// control page, would then be a SIGBUS. Of ordinary pages there are always more.
+	if files[1], writable, err = createFile("shmchan-in", g.inSize, false); err != nil {
 		return nil, nil, files, err
 	}
 	writable.writeHeader(roleAttacher, epoch, g.in)
@@ -49,7 +52,6 @@ func createFiles(g *geometry, epoch uint64) (out, in *region, files [2]*os.File,
 	if in, err = mapFile(files[1], g.inSize, false); err != nil {
 		return nil, nil, files, err
 	}
-	in.huge = writable.huge
 	return out, in, files, nil
 }
 

@@ -83,6 +83,16 @@ func (c *Consumer) collectDebt(ctx context.Context) error {
 	}
 }
 
+// giveHeldBack releases a frame that was held back and that nobody will get.
+//
+// Preconditions: mu is held, nobody waits.
+func (c *Consumer) giveHeldBack() {
+	if c.held.c != nil {
+		_ = c.held.ring.release(c.held.seq) // it is borrowed: pull made it so
+		c.held = Frame{}
+	}
+}
+
 // pause waits with mu unlocked.
 func (c *Consumer) pause(ctx context.Context, d time.Duration) error {
 	c.busy = true

@@ -26,10 +26,9 @@ type event struct {
 
 // sleeperOptions configures a sleeper.
 type sleeperOptions struct {
-	spin   time.Duration // 0 = defaultSpin, negative = never; cut to defaultSpin
-	limit  *limiter      // charges the peer's wakes; nil = no limit
-	heap   bool          // the words lie in this process's heap (Pipe), not in memory shared with a peer
-	noSeat bool          // never takes a thread of its own (see directSeats); for tests
+	spin  time.Duration // 0 = defaultSpin, negative = never; cut to defaultSpin
+	limit *limiter      // charges the peer's wakes; nil = no limit
+	heap  bool          // the words lie in this process's heap (Pipe), not in memory shared with a peer
 }
 
 const (
@@ -77,6 +76,7 @@ type sleeper struct {
 	note  chan struct{} // wakes the goroutine when it waits without a thread
 	timer *time.Timer
 	pool  poolSlot // where it waits without a thread
+	bell  bell     // wakes it when it waits with one
 
 	stopped  atomic.Bool
 	target   atomic.Pointer[atomic.Uint64] // the word while parked or about to be; nil = awake

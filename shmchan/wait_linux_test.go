@@ -37,12 +37,12 @@ func usePool(t *testing.T, polling bool) {
 	t.Helper()
 	shared.mu.Lock()
 	defer shared.mu.Unlock()
-	was := shared.noWaitv
-	shared.noWaitv = polling
+	was := shared.noWaitv.Load()
+	shared.noWaitv.Store(polling)
 	t.Cleanup(func() {
 		shared.mu.Lock()
 		defer shared.mu.Unlock()
-		shared.noWaitv = was
+		shared.noWaitv.Store(was)
 	})
 }
 

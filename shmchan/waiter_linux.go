@@ -26,7 +26,7 @@ type waiterPool struct {
 	mu      sync.Mutex
 	waiters []*sharedWaiter
 	serial  uint64
-	noWaitv bool // found missing, or set by a test
+	noWaitv atomic.Bool // found missing, or set by a test
 }
 
 var shared waiterPool
@@ -154,9 +154,7 @@ func (w *sharedWaiter) run() {
 		case syscall.EFAULT:
 			w.findBad(n)
 		default:
-			w.pool.mu.Lock()
-			w.pool.noWaitv = true
-			w.pool.mu.Unlock()
+			w.pool.noWaitv.Store(true)
 		}
 		w.sweep(n, woken)
 	}
@@ -188,7 +186,7 @@ func (w *sharedWaiter) arm(wasIdle bool) (n int, polling, gone bool) {
 		}
 	}
 	w.asleep = true
-	return n, p.noWaitv, false
+	return n, p.noWaitv.Load(), false
 }
 
 // sweep signals the ends whose words have changed, and the one that the kernel
