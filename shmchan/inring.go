@@ -43,6 +43,7 @@ type inRing struct {
 	tail     uint64 // descriptors released, published
 	live     span
 	borrowed int
+	expect   uint64 // where the next bytes will lie, if the peer goes on in order
 	taken    []taken
 	gone     bool   // the peer has closed; what it published before still counts
 	closed   uint64 // closedMark once this end has closed
@@ -86,6 +87,14 @@ func (r *inRing) look() error {
 		return &ViolationError{What: "head (beyond the tail plus the slots)", Got: h, Limit: limit}
 	}
 	r.head = h
+	// A message costs its reader three lines of the peer's cache, one after the
+	// other: the head, the descriptor, and the bytes that it names. Where the
+	// bytes will lie is nearly always known, so they come together with the
+	// descriptor. (A round trip of 64 bytes: 1.8 times the bare ping-pong, 1.95
+	// times without.)
+	if r.expect < uint64(len(r.data)) {
+		prefetch(&r.data[r.expect])
+	}
 	return nil
 }
 
@@ -109,6 +118,7 @@ func (r *inRing) pull(f *frame) error {
 			return &ViolationError{What: "offset of a descriptor (over bytes that are borrowed)", Got: f.offset, Limit: r.live.lo}
 		}
 		r.live.add(f.offset, f.offset+f.length)
+		r.expect = align(f.offset + max(f.length, 1))
 		t.start, t.length, t.bytes, t.state = f.offset, f.length, true, takenBorrowed
 		r.borrowed++
 		if r.next%holdEvery == 0 {
