@@ -31,11 +31,11 @@ const (
 type Orders struct {
 	// Program is executed with Args (the program's name first) and Env, and
 	// nothing else. With a root of its own the path is in that root.
-	Program string   `json:"program"`
-	Args    []string `json:"args"`
-	Env     []string `json:"env"`
+	Program Text   `json:"program"`
+	Args    []Text `json:"args"`
+	Env     []Text `json:"env"`
 	// Home is the working folder.
-	Home string `json:"home"`
+	Home Text `json:"home"`
 	// Keep are the descriptors that the program gets beside 0, 1 and 2.
 	Keep []int `json:"keep"`
 	// Status is the descriptor of the report.
@@ -75,8 +75,8 @@ type Limit struct {
 type Mount struct {
 	// Tree is the descriptor of a detached mount with its attributes set, or -1
 	// to make one of Path.
-	Tree int    `json:"tree"`
-	Path string `json:"path"`
+	Tree int  `json:"tree"`
+	Path Text `json:"path"`
 	// At is where it goes: "/", or a folder of the tree that is mounted there.
 	At string `json:"at"`
 	// Write and Exec allow writing to it and executing from it.
@@ -86,7 +86,7 @@ type Mount struct {
 
 // Path is a file or folder that stays accessible.
 type Path struct {
-	Path string `json:"path"`
+	Path Text `json:"path"`
 	// Exec: it may be read and executed. Serve: files and sockets may be made
 	// in it. Neither: it may be read.
 	Exec  bool `json:"exec"`

@@ -61,7 +61,7 @@ func (j *jail) landlock() (string, error) {
 		case p.Serve:
 			allow = mayServe
 		}
-		if err := landlockAllow(ruleset, p.Path, allow&attr.Handled_access_fs); err != nil {
+		if err := landlockAllow(ruleset, string(p.Path), allow&attr.Handled_access_fs); err != nil {
 			return "", fmt.Errorf("allow %s: %w", p.Path, err)
 		}
 	}

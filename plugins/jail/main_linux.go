@@ -127,11 +127,11 @@ func (j *jail) execute() (string, error) {
 	if j.Probe {
 		return "", errNotOrdered
 	}
-	if err := unix.Chdir(j.Home); err != nil {
+	if err := unix.Chdir(string(j.Home)); err != nil {
 		return "", fmt.Errorf("enter %s: %w", j.Home, err)
 	}
 	for try := 0; ; try++ {
-		err := syscall.Exec(j.Program, j.Args, j.Env)
+		err := syscall.Exec(string(j.Program), orders.Strings(j.Args), orders.Strings(j.Env))
 		if errors.Is(err, unix.ETXTBSY) && try < 200 {
 			// The host forked for somebody else while it wrote the copy, and
 			// that child holds the descriptor until it executes.

@@ -39,7 +39,8 @@ func (j *Jail) Prepare(r Room) (*Cell, error) {
 
 func (j *Jail) prepare(r Room, w way) (*Cell, error) {
 	c := &Cell{jail: j, way: w, orders: &orders.Orders{
-		Program: r.Program, Args: r.Args, Env: r.Env, Keep: r.Keep, Home: r.SocketDir,
+		Program: orders.Text(r.Program), Args: orders.Texts(r.Args), Env: orders.Texts(r.Env),
+		Keep: r.Keep, Home: orders.Text(r.SocketDir),
 		Privileged: w == userNS || os.Geteuid() == 0,
 	}}
 	err := c.fill(r)
@@ -94,24 +95,24 @@ func (c *Cell) fill(r Room) error {
 // root orders the staged folder as root, read-only, with the socket's folder
 // in it.
 func (c *Cell) root(r Room) error {
-	c.orders.Program = "/" + filepath.Base(r.Program)
+	c.orders.Program = orders.Text("/" + filepath.Base(r.Program))
 	c.orders.Home = "/" + SocketFolder
 	if r.Loader != "" {
 		c.libraries("/" + LibraryFolder)
 	}
 	c.orders.Mounts = []orders.Mount{
-		{Tree: -1, Path: filepath.Dir(r.Program), At: "/", Exec: true},
-		{Tree: -1, Path: r.SocketDir, At: "/" + SocketFolder, Write: true},
+		{Tree: -1, Path: orders.Text(filepath.Dir(r.Program)), At: "/", Exec: true},
+		{Tree: -1, Path: orders.Text(r.SocketDir), At: "/" + SocketFolder, Write: true},
 	}
 	if c.way != userNS || c.id == 0 {
 		return nil // it can open them itself
 	}
 	for _, m := range c.orders.Mounts {
-		fd, err := unix.OpenTree(unix.AT_FDCWD, m.Path, unix.OPEN_TREE_CLONE|unix.OPEN_TREE_CLOEXEC)
+		fd, err := unix.OpenTree(unix.AT_FDCWD, string(m.Path), unix.OPEN_TREE_CLONE|unix.OPEN_TREE_CLOEXEC)
 		if err != nil {
 			return fmt.Errorf("open_tree %s: %w", m.Path, err)
 		}
-		c.trees = append(c.trees, os.NewFile(uintptr(fd), m.Path))
+		c.trees = append(c.trees, os.NewFile(uintptr(fd), string(m.Path)))
 		if err := unix.MountSetattr(fd, "", unix.AT_EMPTY_PATH, m.Attributes()); err != nil {
 			return fmt.Errorf("mount_setattr %s: %w", m.Path, err)
 		}
@@ -122,7 +123,7 @@ func (c *Cell) root(r Room) error {
 // libraries names the folder to the dynamic loader: $ORIGIN needs /proc, and
 // paths of the distribution do not exist in the root.
 func (c *Cell) libraries(dir string) {
-	c.orders.Env = append(append([]string(nil), c.orders.Env...), "LD_LIBRARY_PATH="+dir)
+	c.orders.Env = append(c.orders.Env, orders.Text("LD_LIBRARY_PATH="+dir))
 }
 
 // paths are what Landlock leaves.
@@ -133,7 +134,7 @@ func (c *Cell) paths(r Room) []orders.Path {
 		if c.way == neither {
 			lib = filepath.Join(filepath.Dir(r.Program), LibraryFolder)
 		}
-		paths = append(paths, orders.Path{Path: lib}, orders.Path{Path: r.Loader, Exec: true})
+		paths = append(paths, orders.Path{Path: orders.Text(lib)}, orders.Path{Path: orders.Text(r.Loader), Exec: true})
 	}
 	return paths
 }
@@ -236,6 +237,9 @@ func (c *Cell) Started(pid int) error {
 	return errors.Join(err, c.ordersOut.Close())
 }
 
+// ErrNoReport means that the trampoline ended before it had begun.
+var ErrNoReport = errors.New("the jail ended without a report")
+
 // Report waits until the program has been executed, and says why not: then the
 // error is an *orders.Failure.
 func (c *Cell) Report() ([]orders.Line, error) {
@@ -246,7 +250,7 @@ func (c *Cell) Report() ([]orders.Line, error) {
 		}
 	}
 	if err == nil && len(lines) == 0 {
-		err = errors.New("the jail ended without a report")
+		err = ErrNoReport
 	}
 	return lines, err
 }

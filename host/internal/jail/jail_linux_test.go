@@ -4,6 +4,7 @@ import (
 	"errors"
 	"net"
 	"os"
+	"os/signal"
 	"path/filepath"
 	"slices"
 	"strconv"
@@ -64,7 +65,7 @@ func newOutside(t *testing.T) outside {
 func noRoot(w *world) func(*Cell) {
 	return func(c *Cell) {
 		c.closeTrees()
-		c.orders.Program, c.orders.Home, c.orders.Mounts = w.program, "/", nil
+		c.orders.Program, c.orders.Home, c.orders.Mounts = orders.Text(w.program), "/", nil
 		noLandlock(c)
 		// A uid of its own cannot even come to its program by path.
 		if err := os.Chmod(filepath.Dir(filepath.Dir(w.program)), 0o711); err != nil {
@@ -178,6 +179,8 @@ func TestEscape(t *testing.T) {
 // What a process has, whatever way it is confined.
 func TestWhatAProcessHas(t *testing.T) {
 	w := newWorld(t)
+	signal.Ignore(unix.SIGHUP, unix.SIGTSTP) // as under nohup
+	defer signal.Reset(unix.SIGHUP, unix.SIGTSTP)
 	for _, in := range w.ways() {
 		t.Run(in.String(), func(t *testing.T) {
 			w := *w
@@ -192,7 +195,7 @@ func TestWhatAProcessHas(t *testing.T) {
 				when      bool
 			}{
 				{"privileges", "held 0", true}, {"privileges", bounding, true}, {"privileges", "no_new_privs 1", true},
-				{"fds", "done: 0 1 2", true},
+				{"fds", "done: 0 1 2", true}, {"signals", "0 ignored, mask 0", true}, {"pdeath", "done: 9", true},
 				{"limits", "done: 0/0 64/64 0/0 0/0 1048576/1048576", true},
 				{"env", "done: GOMAXPROCS=2 SELF=/program", rooted},
 				{"cwd", "done: /s", rooted},

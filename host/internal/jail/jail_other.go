@@ -22,6 +22,12 @@ func (*Jail) Found() *Found { return &Found{} }
 // Close does nothing.
 func (*Jail) Close() error { return nil }
 
+// Folders of a staged root.
+const (
+	SocketFolder  = "s"
+	LibraryFolder = "lib"
+)
+
 // Room is what one process gets.
 type Room struct {
 	Program, Loader, SocketDir string

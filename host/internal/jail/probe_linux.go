@@ -132,7 +132,7 @@ func (c *Cell) run(ctx context.Context) ([]orders.Line, error) {
 	}
 	_ = unix.Close(pidfd)
 	if err == nil && len(lines) == 0 {
-		err = errors.New("the trampoline ended without a report")
+		err = ErrNoReport
 	}
 	return lines, err
 }

@@ -78,6 +78,12 @@ var attempts = map[string]func(args []string) (string, error){
 		sid, err := unix.Getsid(0)
 		return fmt.Sprint(os.Getpid(), os.Getppid(), sid, unix.Getpgrp()), err
 	},
+	"pdeath": func([]string) (string, error) {
+		var sig int32
+		err := prctlInt(unix.PR_GET_PDEATHSIG, &sig)
+		return strconv.Itoa(int(sig)), err
+	},
+	"signals":    signals,
 	"privileges": privileges,
 	"fds": func([]string) (string, error) {
 		var open []string
