@@ -12,6 +12,7 @@ import (
 
 	"github.com/hashicorp/go-hclog"
 
+	"github.com/ringfence/ringfence/host/internal/jail"
 	"github.com/ringfence/ringfence/host/internal/rundir"
 )
 
@@ -38,6 +39,18 @@ type Spec struct {
 	// Files are the descriptors that the process gets beside 0, 1 and 2, by
 	// their number there. All others are closed. The caller keeps its own.
 	Files map[int]*os.File
+	// Jail confines the process, in the folder of Path as its root. nil starts
+	// it unconfined, which is for tests of what this package does by itself.
+	Jail *jail.Jail
+	// Loader is the path of the program's ELF interpreter, "" for a static one.
+	// It and the libraries lie in the jail's root too.
+	Loader string
+	// Memory (bytes), Processes and CPUs are what a control group allows, where
+	// the jail has one. 0 leaves memory and processors unlimited, and processes
+	// to the jail.
+	Memory    uint64
+	Processes int
+	CPUs      int
 	// Dir is where the private folder for the socket is made.
 	Dir *rundir.Dir
 	// StartTimeout bounds Start; 0 means DefaultStartTimeout.
@@ -125,7 +138,8 @@ type Exit struct {
 	Signal syscall.Signal
 	// Killed tells that this host sent the signal.
 	Killed bool
-	// Cause is why the host sent it on its own account, or nil.
+	// Cause is why the host sent it on its own account, or ErrMemoryLimit if
+	// the kernel did, or nil.
 	Cause error
 	// CPU is the processor time that the process used.
 	CPU time.Duration
