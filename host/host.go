@@ -141,7 +141,7 @@ func (h *Host) open(settings policies.Settings) error {
 	if h.cache, err = OpenCache(settings); err != nil {
 		return err
 	}
-	h.factory = &lazyFactory{opts: h.opts, dir: h.dir, level: jail.Standard}
+	h.factory = &lazyFactory{opts: h.opts, dir: h.dir, level: jail.Level(settings.Isolation)}
 	return nil
 }
 

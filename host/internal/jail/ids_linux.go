@@ -64,14 +64,14 @@ func ownIDs() error {
 		if err != nil {
 			return err
 		}
-		if !maps(string(b), firstID, idCount) {
+		if !mapped(string(b), firstID, idCount) {
 			return fmt.Errorf("this container's %s has no ids from %d on", name, firstID)
 		}
 	}
 	return nil
 }
 
-func maps(table string, first, count uint64) bool {
+func mapped(table string, first, count uint64) bool {
 	for line := range strings.Lines(table) {
 		var inside, outside, n uint64
 		if _, err := fmt.Sscan(line, &inside, &outside, &n); err != nil {
