@@ -44,6 +44,7 @@ const (
 	cloneClearTID    = 0x200000
 	cloneDetached    = 0x400000 // without effect since Linux 2.6
 	cloneThreadGo    = cloneThread
+	cloneThreadGoTLS = cloneThread | cloneSetTLS // a program without cgo, on amd64
 	cloneThreadGlibc = cloneThread | cloneSetTLS | cloneParentTID | cloneClearTID
 	cloneThreadMusl  = cloneThreadGlibc | cloneDetached
 

@@ -17,7 +17,7 @@ func scheduling(params Params) []Rule {
 				Besides(futexPrivate | futexRealtime)}),
 		forms("futex_waitv", "waiting at several rings; it has no operations with priority inheritance, and no flags yet", Form{Int(2, 0)}),
 		forms("clone", "threads, and nothing else: the exact flags of glibc, Go and musl. Any others would make processes or namespaces",
-			Form{Long(0, cloneThreadGlibc, cloneThreadGo, cloneThreadMusl)}),
+			Form{Long(0, cloneThreadGlibc, cloneThreadGo, cloneThreadGoTLS, cloneThreadMusl)}),
 		answer("clone3", ENOSYS, "its flags are behind a pointer, where no filter can check them; libc falls back to clone"),
 		allow("set_robust_list", "libc, at the start of a thread"),
 		allow("rseq", "libc, at the start of a thread"),

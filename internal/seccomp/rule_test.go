@@ -86,6 +86,7 @@ func TestWASMProfile(t *testing.T) {
 		{"an unknown flag of futex_waitv", "futex_waitv", args(0, 2, 1), Kill, Kill},
 		{"a thread of glibc", "clone", args(cloneThreadGlibc), Allow, Allow},
 		{"a thread of Go", "clone", args(cloneThreadGo), Allow, Allow},
+		{"a thread of Go without cgo", "clone", args(cloneThreadGoTLS), Allow, Allow},
 		{"fork", "clone", args(17), Kill, Kill},
 		{"vfork", "clone", args(0x4100 | 17), Kill, Kill},
 		{"a user namespace", "clone", args(cloneThreadGlibc | 0x10000000), Kill, Kill},
