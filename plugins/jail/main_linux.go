@@ -43,6 +43,7 @@ func main() {
 // jail is one process on its way into confinement.
 type jail struct {
 	*orders.Orders
+	program int // open, if a filter demands that it be executed so
 }
 
 // lock applies all layers and executes the program. It returns when one fails,
@@ -127,14 +128,21 @@ func (j *jail) execute() (string, error) {
 	if j.Probe {
 		return "", errNotOrdered
 	}
-	if err := unix.Chdir(string(j.Home)); err != nil {
-		return "", fmt.Errorf("enter %s: %w", j.Home, err)
+	execute := func() error { return executeOpen(j.program, j.Orders) }
+	if j.program == 0 {
+		if err := unix.Chdir(string(j.Home)); err != nil {
+			return "", fmt.Errorf("enter %s: %w", j.Home, err)
+		}
+		execute = func() error {
+			return syscall.Exec(string(j.Program), orders.Strings(j.Args), orders.Strings(j.Env))
+		}
 	}
 	for try := 0; ; try++ {
-		err := syscall.Exec(string(j.Program), orders.Strings(j.Args), orders.Strings(j.Env))
-		if errors.Is(err, unix.ETXTBSY) && try < 200 {
+		err := execute()
+		if (errors.Is(err, unix.ETXTBSY) || errors.Is(err, unix.EAGAIN)) && try < 200 {
 			// The host forked for somebody else while it wrote the copy, and
-			// that child holds the descriptor until it executes.
+			// that child holds the descriptor until it executes. Or a thread of
+			// ours was just being made.
 			time.Sleep(time.Millisecond)
 			continue
 		}

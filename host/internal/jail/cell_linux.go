@@ -40,7 +40,7 @@ func (j *Jail) Prepare(r Room) (*Cell, error) {
 func (j *Jail) prepare(r Room, w way) (*Cell, error) {
 	c := &Cell{jail: j, way: w, orders: &orders.Orders{
 		Program: orders.Text(r.Program), Args: orders.Texts(r.Args), Env: orders.Texts(r.Env),
-		Keep: r.Keep, Home: orders.Text(r.SocketDir),
+		Seccomp: r.Seccomp, Keep: r.Keep, Home: orders.Text(r.SocketDir),
 		Privileged: w == userNS || os.Geteuid() == 0,
 	}}
 	err := c.fill(r)

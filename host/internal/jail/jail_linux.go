@@ -81,6 +81,9 @@ type Room struct {
 	Keep []int
 	// Args are the program's arguments, its name first; Env its environment.
 	Args, Env []string
+	// Seccomp names the filter to install before the program is executed; ""
+	// for one that installs its own.
+	Seccomp string
 	// Memory, in bytes, is what the control group allows; 0 is no limit.
 	Memory uint64
 	// Processes and CPUs bound threads and processors; 0 is the default.

@@ -214,3 +214,33 @@ func TestWhatAProcessHas(t *testing.T) {
 		})
 	}
 }
+
+// A program that brings no filter gets one that is in force before its first
+// instruction, and that lets it be executed all the same.
+func TestNativeFilter(t *testing.T) {
+	w := newWorld(t)
+	for _, in := range w.ways() {
+		t.Run(in.String(), func(t *testing.T) {
+			w := *w
+			w.t = t
+			native := func(c *Cell) { noLandlock(c); c.flags &^= unix.CLONE_NEWNET; c.orders.Seccomp = "native" }
+			without := func(c *Cell) { native(c); c.orders.Seccomp = "" }
+			if got := w.try(in, native, "cwd"); !strings.HasPrefix(got, "done: /") {
+				t.Errorf("it does not run: %q", got)
+			}
+			if got := w.try(in, native, "listen", "tcp", "127.0.0.1:0"); !strings.Contains(got, unix.EAFNOSUPPORT.Error()) {
+				t.Errorf("it made a TCP socket: %q", got)
+			}
+			if got := w.try(in, without, "listen", "tcp", "127.0.0.1:0"); !strings.HasPrefix(got, "done:") {
+				t.Errorf("without the filter: %q", got)
+			}
+			i := w.start(in, native, "unshare")
+			if got := i.says(t); i.status.Signal() != unix.SIGSYS {
+				t.Errorf("unshare: %q, ended with %v, want SIGSYS", got, i.status.Signal())
+			}
+		})
+	}
+	if i := w.start(w.jail.way, func(c *Cell) { c.orders.Seccomp = "no such" }, "cwd"); i.err == nil {
+		t.Error("a filter that does not exist was left out")
+	}
+}

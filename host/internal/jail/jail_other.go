@@ -34,6 +34,7 @@ type Room struct {
 	Socket                     *os.File
 	Keep                       []int
 	Args, Env                  []string
+	Seccomp                    string
 	Memory                     uint64
 	Processes, CPUs            int
 }
