@@ -113,7 +113,12 @@ func classify(tool string, err error) *CallError {
 
 // detail drops what the kind says already.
 func detail(kind, err error) string {
-	if err == context.Canceled || err == context.DeadlineExceeded || kind == ErrClosed {
+	for _, plain := range []error{context.Canceled, context.DeadlineExceeded} {
+		if err.Error() == plain.Error() { // by its text: it may have been joined with nothing
+			return ""
+		}
+	}
+	if kind == ErrClosed {
 		return ""
 	}
 	return strings.TrimPrefix(err.Error(), kind.Error()+": ")

@@ -11,14 +11,16 @@ import (
 )
 
 // BenchmarkConnected measures what a user waits for: exec to the first answered
-// health check, ours against go-plugin as it comes, in turns within one run.
+// health check, ours in the jail and without, against go-plugin as it comes, in
+// turns within one run.
 func BenchmarkConnected(b *testing.B) {
 	dir, err := rundir.Open(b.TempDir())
 	if err != nil {
 		b.Fatal(err)
 	}
 	defer dir.Close()
-	var ours, bare []time.Duration
+	inside := inJail(b)
+	var ours, jailed, bare []time.Duration
 	for b.Loop() {
 		began := time.Now()
 		p, err := Start(context.Background(), Spec{Name: "good", Path: hostile, Args: []string{"good"}, Dir: dir})
@@ -26,6 +28,15 @@ func BenchmarkConnected(b *testing.B) {
 			b.Fatal(err)
 		}
 		ours = append(ours, time.Since(began))
+		p.Kill()
+
+		s := Spec{Name: "good", Args: []string{"good"}, Dir: dir}
+		inside.confine(&s)
+		began = time.Now()
+		if p, err = Start(context.Background(), s); err != nil {
+			b.Fatal(err)
+		}
+		jailed = append(jailed, time.Since(began))
 		p.Kill()
 
 		began = time.Now()
@@ -47,7 +58,9 @@ func BenchmarkConnected(b *testing.B) {
 		b.ReportMetric(p90.Seconds()*1e3, name+"-p90-ms")
 		return p50.Seconds()
 	}
-	b.ReportMetric(report("ours", ours)/report("bare", bare), "ratio-p50")
+	unjailed := report("ours", ours)
+	b.ReportMetric(unjailed/report("bare", bare), "ratio-p50")
+	b.ReportMetric(report("jailed", jailed)/unjailed, "jailed-ratio-p50")
 	b.ReportMetric(0, "ns/op")
 }
 
