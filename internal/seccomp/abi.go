@@ -10,6 +10,7 @@ const (
 
 	mapShared    = 0x01
 	mapPrivate   = 0x02
+	mapDroppable = 0x08
 	mapFixed     = 0x10
 	mapAnonymous = 0x20
 	mapDenyWrite = 0x800

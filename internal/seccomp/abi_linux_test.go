@@ -12,7 +12,7 @@ func TestABI(t *testing.T) {
 		"MAP_SHARED": {mapShared, unix.MAP_SHARED}, "MAP_PRIVATE": {mapPrivate, unix.MAP_PRIVATE}, "MAP_FIXED": {mapFixed, unix.MAP_FIXED},
 		"MAP_ANONYMOUS": {mapAnonymous, unix.MAP_ANONYMOUS}, "MAP_NORESERVE": {mapNoReserve, unix.MAP_NORESERVE},
 		"MAP_STACK": {mapStack, unix.MAP_STACK}, "MAP_FIXED_NOREPLACE": {mapNoReplace, unix.MAP_FIXED_NOREPLACE},
-		"MAP_DENYWRITE": {mapDenyWrite, unix.MAP_DENYWRITE}, "MREMAP_MAYMOVE": {mremapMayMove, unix.MREMAP_MAYMOVE},
+		"MAP_DENYWRITE": {mapDenyWrite, unix.MAP_DENYWRITE}, "MAP_DROPPABLE": {mapDroppable, unix.MAP_DROPPABLE}, "MREMAP_MAYMOVE": {mremapMayMove, unix.MREMAP_MAYMOVE},
 		"MADV_DONTNEED": {madvDontNeed, unix.MADV_DONTNEED}, "MADV_FREE": {madvFree, unix.MADV_FREE},
 		"MADV_HUGEPAGE": {madvHugePage, unix.MADV_HUGEPAGE}, "MADV_NOHUGEPAGE": {madvNoHugePage, unix.MADV_NOHUGEPAGE},
 		"MADV_COLLAPSE": {madvCollapse, unix.MADV_COLLAPSE},

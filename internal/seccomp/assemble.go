@@ -31,10 +31,14 @@ const maxProgram = 4096
 type Filter struct {
 	arch    Arch
 	program []bpf.Instruction
+	looks   map[uint32][]int // by number of the call
 }
 
 // Len is the number of instructions.
 func (f Filter) Len() int { return len(f.program) }
+
+// Looks lists the arguments of a call that the filter looks at.
+func (f Filter) Looks(number uint32) []int { return f.looks[number] }
 
 // Assemble makes the filter for one architecture. Rules for calls that do not
 // exist there are left out.
@@ -69,7 +73,11 @@ func (t Table) Assemble(arch Arch) (Filter, error) {
 	if len(program) > maxProgram {
 		return Filter{}, fmt.Errorf("a filter of %d instructions (at most %d)", len(program), maxProgram)
 	}
-	return Filter{arch: arch, program: program}, nil
+	f := Filter{arch: arch, program: program, looks: map[uint32][]int{}}
+	for _, n := range here {
+		f.looks[n.number] = n.rule.looks()
+	}
+	return f, nil
 }
 
 // label stands for a place in the program that may not be known yet. All jumps

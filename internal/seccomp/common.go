@@ -54,6 +54,12 @@ func privateMemory(prot ...uint32) Form {
 	return form
 }
 
+// droppableMemory is where Go and libc keep the state of the vDSO's getrandom, a
+// page for some threads, at any time. RLIMIT_DATA counts it.
+func droppableMemory() Form {
+	return Form{Long(2, protRead|protWrite), Long(3, mapDroppable|mapAnonymous)}
+}
+
 // ringMemory is a shared mapping of a file, which only a ring's descriptor can
 // be: nothing else that a sandbox has can be mapped shared. Never executable,
 // since the other side writes to it. MAP_FIXED puts a window into the memory of

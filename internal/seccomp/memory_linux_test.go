@@ -44,13 +44,19 @@ var memoryAttacks = []attack{
 	{"shared memory", "ok", killed, killed, mapping(noFile, rw, unix.MAP_SHARED|unix.MAP_ANON)},
 	{"memory past RLIMIT_DATA", "ok", killed, killed, func() string {
 		// In stage two the limit can no longer be set either.
-		if err := unix.Setrlimit(unix.RLIMIT_DATA, &unix.Rlimit{Cur: 1 << 20, Max: 1 << 20}); err != nil {
+		if err := unix.Prlimit(0, unix.RLIMIT_DATA, &unix.Rlimit{Cur: 1 << 20, Max: 1 << 20}, nil); err != nil {
 			return said(err)
 		}
 		if s := mapping(noFile, rw, unix.MAP_PRIVATE|unix.MAP_ANON)(); s != "ENOMEM" {
 			return "a-plain-mapping:" + s
 		}
 		return mapping(noFile, rw, unix.MAP_PRIVATE|unix.MAP_ANON|unix.MAP_GROWSDOWN)()
+	}},
+	{"droppable memory past RLIMIT_DATA", "ENOMEM EINVAL", "ENOMEM", killed, func() string {
+		if err := unix.Prlimit(0, unix.RLIMIT_DATA, &unix.Rlimit{Cur: 1 << 20, Max: 1 << 20}, nil); err != nil {
+			return said(err)
+		}
+		return mapping(noFile, rw, mapDroppable|unix.MAP_ANON)()
 	}},
 	{"a memfd", "ok", killed, killed, func() string {
 		_, err := unix.MemfdCreate("x", 0)

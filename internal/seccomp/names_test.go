@@ -81,3 +81,29 @@ func TestNames(t *testing.T) {
 		t.Error("arm64 has open")
 	}
 }
+
+// TestReadme keeps the tables of README.md those of the filters.
+func TestReadme(t *testing.T) {
+	b, err := os.ReadFile("README.md")
+	if err != nil {
+		t.Fatal(err)
+	}
+	head, _, found := strings.Cut(string(b), tablesBegin)
+	if !found {
+		t.Fatalf("no %q", tablesBegin)
+	}
+	text := head + tablesBegin
+	for _, p := range []Profile{WASM, Native} {
+		for _, stage := range []Stage{One, Two} {
+			// The process's own number stands as 1.
+			table, err := p.Table(stage, Params{PID: 1})
+			if err != nil {
+				t.Fatal(err)
+			}
+			text += fmt.Sprintf("\n### `%s`, stage %d\n\n%s", p, stage, table.Markdown())
+		}
+	}
+	golden(t, "README.md", string(b), text)
+}
+
+const tablesBegin = "<!-- go test ./internal/seccomp -update writes what follows -->\n"

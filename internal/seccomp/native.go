@@ -10,6 +10,7 @@ func nativeOne(params Params) Table {
 	t = t.with(scheduling(params)...).
 		with(memory(
 			privateMemory(),
+			droppableMemory(),
 			ringMemory(),
 			Form{Long(3, mapPrivate).Besides(mapFixed | mapNoReplace | mapDenyWrite | mapNoReserve)}, // libraries, files
 		)...).
@@ -102,6 +103,7 @@ func nativeTwo() Table {
 	t := Table{Default: Allow}
 	return t.with(withoutNewCode(
 		privateMemory(0, protRead, protWrite, protRead|protWrite),
+		droppableMemory(),
 		ringMemory(),
 		Form{Long(2, protRead, protRead|protWrite), Long(3, mapPrivate)},
 	)...).

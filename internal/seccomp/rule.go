@@ -126,6 +126,18 @@ func (r Rule) or(errno Errno) Rule {
 	return r
 }
 
+// looks lists the arguments that the forms check.
+func (r Rule) looks() []int {
+	var all []int
+	for _, form := range r.When {
+		for _, c := range form {
+			all = append(all, c.Arg)
+		}
+	}
+	slices.Sort(all)
+	return slices.Compact(all)
+}
+
 // Table is a filter before it is assembled.
 type Table struct {
 	Rules []Rule

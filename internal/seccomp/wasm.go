@@ -10,6 +10,7 @@ func wasmOne(params Params) Table {
 	return t.with(scheduling(params)...).
 		with(memory(
 			privateMemory(),
+			droppableMemory(),
 			ringMemory(),
 			Form{Long(2, protRead), Long(3, mapPrivate)}, // the module, or its compiled code
 		)...).
@@ -36,7 +37,7 @@ func wasmOne(params Params) Table {
 // wasmTwo is what a process loses before a guest runs in it.
 func wasmTwo() Table {
 	t := Table{Default: Allow}
-	return t.with(withoutNewCode(privateMemory(0, protRead, protWrite, protRead|protWrite), ringMemory())...).
+	return t.with(withoutNewCode(privateMemory(0, protRead, protWrite, protRead|protWrite), droppableMemory(), ringMemory())...).
 		with(withoutNewPeers()...).
 		with(
 			kill("fcntl", "the module has been read"),

@@ -47,11 +47,12 @@ func Lower(l Limits) error {
 		{"RLIMIT_DATA", unix.RLIMIT_DATA, l.Data},
 	} {
 		var now unix.Rlimit
-		if err := unix.Getrlimit(one.resource, &now); err != nil {
+		// prlimit both ways: the filter has no other call for it.
+		if err := unix.Prlimit(0, one.resource, nil, &now); err != nil {
 			return fmt.Errorf("%s: %w", one.name, err)
 		}
 		v := min(one.value, now.Max) // a jail may have set a lower one
-		if err := unix.Setrlimit(one.resource, &unix.Rlimit{Cur: v, Max: v}); err != nil {
+		if err := unix.Prlimit(0, one.resource, &unix.Rlimit{Cur: v, Max: v}, nil); err != nil {
 			return fmt.Errorf("%s to %d: %w", one.name, v, err)
 		}
 	}
