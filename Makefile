@@ -10,6 +10,8 @@ TOOLS       := jq github rogue
 GUESTS      := $(TOOLS:%=bin/tools/%.wasm)
 JAIL_GO      = $(shell find plugins/jail internal/orders internal/seccomp -name '*.go' -not -name '*_test.go' 2>/dev/null)
 HOST_GO      = $(shell find main.go host internal/orders internal/seccomp policies pluginkit shmchan -name '*.go' -not -name '*_test.go' -not -path '*/testdata/*' 2>/dev/null)
+# What the host embeds is part of it.
+HOST_EMBEDS  = host/cli/demo/policy.hcl
 GUEST_GO     = $(shell find pluginkit/guest -name '*.go' -not -name '*_test.go' -not -path '*/testdata/*')
 # Packages that need no cgo must compile everywhere; only the engine needs it.
 CGO_FREE     = $(shell $(GO) list ./... | grep -v '/plugins/wasm\(/\|$$\)')
@@ -17,7 +19,7 @@ STATICCHECK := honnef.co/go/tools/cmd/staticcheck@v0.7.0
 
 .DEFAULT_GOAL := build
 .DELETE_ON_ERROR:
-.PHONY: build help demo test check bench fuzz generate clean install uninstall
+.PHONY: build help demo test check model hammer bench figures fuzz generate clean install uninstall
 
 build: bin/ringfence bin/ringfence-jail bin/ringfence-plugin-wasm $(GUESTS) ## build everything into bin/ (the default)
 
@@ -30,7 +32,7 @@ demo: build ## show the main job, in under 20 seconds once the modules are compi
 test: build ## run all tests: packages, built binaries, hostile plugins and modules
 	$(GO) test -timeout 20m ./...
 
-check: ## formatting, vet, staticcheck, the unsafe rule, other systems, generated code
+check: ## formatting, vet, staticcheck, the unsafe rule, other systems, generated code, the ring's model
 	@bad=$$(gofmt -l $$(git ls-files --cached --others --exclude-standard '*.go')); test -z "$$bad" || { echo "gofmt would change:"; echo "$$bad"; exit 1; }
 	$(GO) mod tidy -diff
 	$(GO) vet ./...
@@ -39,9 +41,20 @@ check: ## formatting, vet, staticcheck, the unsafe rule, other systems, generate
 	$(GO) run $(STATICCHECK) ./...
 	$(GO) run ./internal/unsafecheck
 	$(GO) -C internal/protogen run . -check ../..
+	@shmchan/model/check.sh --if-installed
+
+model: ## check the ring's algorithm, and that each mutation of it is found (needs spin)
+	@shmchan/model/check.sh
 
 bench: build ## measure; every figure comes with a baseline from the same run
-	$(GO) test -run '^$$' -bench . -benchmem ./host/... ./pluginkit/... ./policies/... ./plugins/...
+	$(GO) test -run '^$$' -bench . -benchmem ./host/... ./pluginkit/... ./policies/... ./plugins/... ./shmchan/...
+	$(GO) run ./shmchan/internal/ringbench
+
+figures: ## measure the ring and write tables and plot into docs/ (best on a quiet machine)
+	$(GO) run ./shmchan/internal/ringbench -doc docs/shmchan.md -svg docs/shmchan.svg
+
+hammer: ## 10^10 bytes between two processes in each way of waiting, and peers killed at 10 000 points
+	SHMCHAN_HAMMER_BYTES=10000000000 SHMCHAN_CRASHES=10000 $(GO) test -count 1 -timeout 60m -v -run '^(TestHammer|TestPeerKilled)$$' ./shmchan
 
 fuzz: ## fuzz each target for FUZZTIME (default 30s)
 	@set -e; for pkg in $$($(GO) list ./...); do \
@@ -64,7 +77,7 @@ install: build ## copy bin/ to $(PREFIX)/lib/ringfence and link the command into
 uninstall: ## undo install
 	rm -rf $(DESTDIR)$(PREFIX)/lib/ringfence $(DESTDIR)$(PREFIX)/bin/ringfence
 
-bin/ringfence: go.mod go.sum $(HOST_GO)
+bin/ringfence: go.mod go.sum $(HOST_GO) $(HOST_EMBEDS)
 	CGO_ENABLED=0 $(GO) build -trimpath -ldflags "-s -w -X github.com/ringfence/ringfence/host/cli.Version=$(VERSION)" -o $@ .
 
 # Static: it runs before there are libraries, and in a root that has none.

@@ -109,17 +109,10 @@ func (c *call) attempt(ctx context.Context) (*Result, error) {
 }
 
 // resolve finds the plugin.
-func (c *call) resolve() error {
+func (c *call) resolve() (err error) {
 	name, _, _ := strings.Cut(c.name, ".")
-	var ok bool
-	if c.plugin, ok = c.host.plugins[name]; ok {
-		return nil
-	}
-	var names []string
-	for _, p := range c.host.policy.Plugins() {
-		names = append(names, p.Name())
-	}
-	return &CallError{Kind: ErrUnknownTool, Tool: c.name, Detail: "the policy has " + enumerate(names)}
+	c.plugin, err = c.host.plugin(name, c.name)
+	return err
 }
 
 // choose finds the tool among the plugin's and checks the arguments against it.

@@ -79,7 +79,7 @@ func (p *plugin) prepare(ctx context.Context) (*prepared, error) {
 	limits := p.policy.Limits()
 	m, err := module.Load(p.policy.Source(), p.policy.SHA256(), limits.Memory)
 	if err != nil {
-		return nil, &CallError{Kind: ErrModule, Tool: p.policy.Name(), Detail: err.Error(), Err: err}
+		return nil, &CallError{Kind: ErrModule, Tool: p.policy.Name(), Detail: p.policy.DeclRange() + ": " + err.Error(), Err: err}
 	}
 	key := modcache.Inputs{
 		Module: m.Digest, Engine: p.policy.Engine(), Build: build,

@@ -195,6 +195,22 @@ func TestACallBeginsAgainInPlaceOfAWornSandbox(t *testing.T) {
 	}
 }
 
+// A plugin that could change its tools would pass a check as one and run as
+// another.
+func TestAPluginThatDescribesOtherToolsLaterIsRefused(t *testing.T) {
+	h := openHostile(t, "other tools later "+filepath.Join(t.TempDir(), "marker"))
+	if _, err := h.Call(t.Context(), "bad.good", nil); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := h.Call(t.Context(), "bad.worn_later", nil); !errors.Is(err, host.ErrSandbox) {
+		t.Fatalf("got %v, want ErrSandbox", err)
+	}
+	_, err := h.Call(t.Context(), "bad.good", nil) // in a new sandbox
+	if !errors.Is(err, host.ErrResult) || !strings.Contains(err.Error(), "describes other tools than before") {
+		t.Errorf("got %v", err)
+	}
+}
+
 // What the policy says of a request quotes the request.
 func TestADenialCannotSteerTheTerminal(t *testing.T) {
 	h := openHostile(t, "")

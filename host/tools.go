@@ -23,9 +23,9 @@ func (h *Host) Tools(ctx context.Context, name string) ([]Tool, error) {
 		return nil, &CallError{Kind: ErrClosed, Tool: name}
 	}
 	defer h.active.Done()
-	p, ok := h.plugins[name]
-	if !ok {
-		return nil, &CallError{Kind: ErrUnknownTool, Tool: name, Detail: "the policy has no plugin of that name"}
+	p, err := h.plugin(name, name)
+	if err != nil {
+		return nil, err
 	}
 	if p.known() == nil {
 		ctx, cancel := context.WithCancelCause(ctx)
@@ -51,9 +51,9 @@ func (h *Host) Prepare(ctx context.Context, name string) error {
 		return &CallError{Kind: ErrClosed, Tool: name}
 	}
 	defer h.active.Done()
-	p, ok := h.plugins[name]
-	if !ok {
-		return &CallError{Kind: ErrUnknownTool, Tool: name, Detail: "the policy has no plugin of that name"}
+	p, err := h.plugin(name, name)
+	if err != nil {
+		return err
 	}
 	ctx, cancel := context.WithCancelCause(ctx)
 	defer cancel(nil)
@@ -62,6 +62,18 @@ func (h *Host) Prepare(ctx context.Context, name string) error {
 		return classify(name, err)
 	}
 	return nil
+}
+
+// plugin finds a plugin of the policy, for somebody who asked for what.
+func (h *Host) plugin(name, what string) (*plugin, error) {
+	if p, ok := h.plugins[name]; ok {
+		return p, nil
+	}
+	var names []string
+	for _, p := range h.policy.Plugins() {
+		names = append(names, p.Name())
+	}
+	return nil, &CallError{Kind: ErrUnknownTool, Tool: what, Detail: "the policy has " + enumerate(names)}
 }
 
 // enumerate lists names for an error message.

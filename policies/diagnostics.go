@@ -96,7 +96,8 @@ func render(w io.Writer, files map[string]*hcl.File, diags hcl.Diagnostics, widt
 	if len(shown) > maxShown {
 		shown = shown[:maxShown]
 	}
-	if err := hcl.NewDiagnosticTextWriter(w, files, width, color).WriteDiagnostics(shown); err != nil {
+	excerpts, short := excerpts(files, shown)
+	if err := hcl.NewDiagnosticTextWriter(w, excerpts, width, color).WriteDiagnostics(short); err != nil {
 		return err
 	}
 	if n := len(diags) - len(shown); n > 0 {

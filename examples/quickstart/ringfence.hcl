@@ -1,6 +1,9 @@
 # Two tools for an assistant: jq, which needs nothing but its input, and GitHub,
 # which may read issues and pull requests, and nothing else.
 #
+# GitHub answers for a renamed repository with a redirect to /repositories/ID, so
+# the paths are there twice.
+#
 #   GITHUB_TOKEN=… ringfence call github.list_issues '{"owner": "golang", "repo": "go"}'
 
 variable "github_token" {
@@ -23,7 +26,7 @@ plugin "github" {
   http {
     allow "api.github.com" {
       methods = ["GET"]
-      paths   = ["/repos/*/*/issues/**", "/repos/*/*/pulls/**", "/repos/*/*/contents/**", "/search/issues"]
+      paths   = ["/repos/*/*/issues/**", "/repos/*/*/pulls/**", "/repos/*/*/contents/**", "/search/issues", "/repositories/*/issues/**", "/repositories/*/pulls/**", "/repositories/*/contents/**"]
 
       credential "github" {
         bearer = true

@@ -50,10 +50,26 @@ func (a *app) cacheWarm(cmd *cobra.Command) (err error) {
 	}
 	defer func() { err = errors.Join(err, h.Close()) }()
 	var failed []error
+	ready := []string{}
 	for _, p := range policy.Plugins() {
 		failed = append(failed, h.Prepare(cmd.Context(), p.Name()))
+		ready = append(ready, p.Name())
 	}
-	return errors.Join(failed...)
+	if err := errors.Join(failed...); err != nil {
+		return err
+	}
+	if a.json {
+		return a.printJSON(warmed{true, ready})
+	}
+	_, err = fmt.Fprintf(a.out, "ready: %s\n", count(len(ready), "compiled plugin"))
+	return err
+}
+
+// warmed is how --json prints the plugins of the policy, all of which are
+// compiled now.
+type warmed struct {
+	OK      bool     `json:"ok"`
+	Plugins []string `json:"plugins"`
 }
 
 func (a *app) openCache() (*host.Cache, error) {

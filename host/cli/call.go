@@ -31,7 +31,8 @@ object: as text, from a file (@FILE), or from standard input (-). Without any,
 the tool gets {}.
 
 Exit codes: 0 done, 1 the tool failed, 2 usage or policy error, 3 denied by the
-policy or a guard, 4 the sandbox died or timed out.`,
+policy, 4 the sandbox died or timed out, 130 interrupted, 141 nobody reads the
+output any more.`,
 		Example: `  ringfence call jq.run '{"program": "map(.id)", "input": [{"id": 1}]}'
   ringfence call jq.run @arguments.json
   curl -s https://example.com/a.json | jq '{program: ".", input: .}' | ringfence call jq.run -`,
@@ -59,6 +60,10 @@ policy or a guard, 4 the sandbox died or timed out.`,
 			err = a.call(ctx, args[0], arguments, raw, timing)
 			if errors.Is(err, host.ErrTimeout) && ctx.Err() == context.DeadlineExceeded {
 				return fmt.Errorf("%w (--timeout %s)", err, timeout)
+			}
+			if errors.Is(err, host.ErrBadArguments) {
+				plugin, _, _ := strings.Cut(args[0], ".")
+				return fmt.Errorf("%w (`ringfence tools %s --json` shows what it takes)", err, plugin)
 			}
 			return err
 		},
@@ -202,8 +207,13 @@ func checkJSON(b []byte, from string) error {
 	at := int(min(syntax.Offset, int64(len(b))))
 	line, column := 1+bytes.Count(b[:at], []byte("\n")), at-bytes.LastIndexByte(b[:at], '\n')-1
 	where := fmt.Sprintf("line %d, column %d", line, max(1, column))
-	if strings.HasPrefix(from, "@") || from == "-" {
-		where += " of " + strings.TrimPrefix(from, "@")
+	if from == "-" {
+		where += " of standard input"
+	} else if strings.HasPrefix(from, "@") {
+		where += " of " + from[1:]
+	}
+	if len(bytes.TrimSpace(b)) == 0 {
+		return usagef("the arguments are empty, not JSON (%s): leave them out, or write {}", where)
 	}
 	return usagef("the arguments are not JSON: %s at %s", syntax, where)
 }

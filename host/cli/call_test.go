@@ -106,9 +106,11 @@ func TestExitCodesTellWhatHappened(t *testing.T) {
 		"too many arguments":   {[]string{"version", "now"}, 2, "takes no arguments, but got 1 argument;"},
 		"unknown flag":         {[]string{"call", "--polcy", "x"}, 2, "--help"},
 		"unknown plugin":       {[]string{"call", "jk.run"}, 2, "the policy has jq, rogue"},
+		"tools of no plugin":   {[]string{"tools", "jk"}, 2, "the policy has jq, rogue"},
 		"unknown tool":         {[]string{"call", "jq.rum"}, 2, "jq offers jq.run"},
+		"no JSON":              {[]string{"call", "jq.run", "-"}, 2, "the arguments are empty, not JSON (line 1, column 1 of standard input)"},
 		"broken JSON":          {[]string{"call", "jq.run", `{"program": }`}, 2, "column 13"},
-		"schema":               {[]string{"call", "jq.run", `{"program": 1, "input": 1}`}, 2, "program"},
+		"schema":               {[]string{"call", "jq.run", `{"program": 1, "input": 1}`}, 2, "want \"string\" (`ringfence tools jq --json` shows what it takes)"},
 		"bad arguments inside": {[]string{"call", "jq.run", `{"program": "[", "input": 1}`}, 2, "jq program"},
 		"arguments file":       {[]string{"call", "jq.run", "@nowhere.json"}, 2, "nowhere.json"},
 		"policy file":          {[]string{"call", "jq.run", "-p", "nowhere.hcl"}, 2, "nowhere.hcl"},
@@ -172,6 +174,30 @@ func TestInspectAndToolsShowWhatAModuleIs(t *testing.T) {
 	}
 }
 
+func TestCacheIsWarmedListedAndCleared(t *testing.T) {
+	d := deploy(t, simple)
+	if out := d.run("cache", "warm"); out.code != 0 || out.stdout != "ready: 2 compiled plugins\n" || out.stderr != "" {
+		t.Errorf("warm: %+v", out)
+	}
+	if out := d.run("cache", "warm", "--json"); out.code != 0 || strings.Join(strings.Fields(out.stdout), "") != `{"ok":true,"plugins":["jq","rogue"]}` {
+		t.Errorf("warm --json: %+v", out)
+	}
+	var list []struct {
+		Key   string
+		Bytes int64
+	}
+	if err := json.Unmarshal([]byte(d.run("cache", "list", "--json").stdout), &list); err != nil || len(list) < 2 || len(list[0].Key) != 64 || list[0].Bytes < 1<<20 {
+		t.Errorf("list --json: %v, %+v", err, list)
+	}
+	var cleared struct{ Removed, Bytes int64 }
+	if err := json.Unmarshal([]byte(d.run("cache", "clear", "--json").stdout), &cleared); err != nil || int(cleared.Removed) != len(list) || cleared.Bytes < 2<<20 {
+		t.Errorf("clear --json: %v, %+v", err, cleared)
+	}
+	if out := d.run("cache", "list"); out.code != 0 || out.stdout != "" {
+		t.Errorf("list after clear: %+v", out)
+	}
+}
+
 func TestHelpAndCompletionCoverEveryCommand(t *testing.T) {
 	d := deploy(t, simple)
 	help := d.run("--help").stdout
@@ -207,6 +233,29 @@ func TestDemo(t *testing.T) {
 	} {
 		if !strings.Contains(out.stdout, want) {
 			t.Errorf("the demo does not show %q:\n%s", want, out.stdout)
+		}
+	}
+}
+
+func TestDemoAsJSON(t *testing.T) {
+	d := deploy(t, simple)
+	d.env = []string{"XDG_STATE_HOME=" + filepath.Dir(d.state)}
+	out := d.run("demo", "--json")
+	var got struct {
+		OK     bool
+		Scenes []struct {
+			Tool, Stopped string
+			Result        json.RawMessage
+			Requests      []string
+			DurationMS    float64 `json:"duration_ms"`
+		}
+	}
+	if err := json.Unmarshal([]byte(out.stdout), &got); err != nil || !got.OK || out.code != 0 || len(got.Scenes) < 8 {
+		t.Fatalf("%v, %+v", err, out)
+	}
+	for i, s := range got.Scenes {
+		if s.Tool == "" || (s.Stopped == "") == (s.Result == nil) || s.DurationMS <= 0 || len(s.Requests) != map[int]int{0: 1}[i] {
+			t.Errorf("scene %d: %+v", i, s)
 		}
 	}
 }

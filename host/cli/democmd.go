@@ -3,6 +3,7 @@ package cli
 import (
 	"errors"
 	"fmt"
+	"io"
 	"io/fs"
 	"os"
 	"path/filepath"
@@ -27,14 +28,23 @@ The first run compiles the demo's modules, which takes a few seconds each.`,
 			if err != nil {
 				return err
 			}
-			return demo.Run(cmd.Context(), demo.Config{
-				Out:     a.out,
-				Color:   colorful(a.out),
-				Tools:   tools,
-				Options: a.hostOptions(),
-			})
+			config := demo.Config{Out: a.out, Color: colorful(a.out), Tools: tools, Options: a.hostOptions()}
+			if a.json {
+				config.Out = io.Discard
+			}
+			report, err := demo.Run(cmd.Context(), config)
+			if err != nil || !a.json {
+				return err
+			}
+			return a.printJSON(demonstrated{true, report})
 		},
 	}
+}
+
+// demonstrated is how --json prints the demo.
+type demonstrated struct {
+	OK bool `json:"ok"`
+	*demo.Report
 }
 
 // shippedTools is the folder of the first-party modules, beside the executable.

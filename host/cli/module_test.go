@@ -13,16 +13,17 @@ func TestAFileThatIsNoPluginGetsOneLineThatSaysWhatToDo(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
+	// The words must not be in the cases' names: those are in the files' paths.
 	for name, tt := range map[string]struct {
 		file []byte
 		says []string
 	}{
-		"text":            {[]byte("hello, world\n"), []string{"text"}},
+		"text":            {[]byte("hello, world\n"), []string{"not a WebAssembly module but a text file"}},
 		"WAT":             {[]byte("(module (func))\n"), []string{"wat2wasm"}},
-		"empty":           {nil, []string{"empty"}},
-		"ELF":             {[]byte("\x7fELF\x02\x01\x01"), []string{"ELF"}},
-		"component":       {[]byte("\x00asm\x0d\x00\x01\x00\x00"), []string{"component", "core module"}},
-		"truncated":       {jq[:len(jq)/2], []string{"truncated"}},
+		"empty":           {nil, []string{"an empty file"}},
+		"ELF":             {[]byte("\x7fELF\x02\x01\x01"), []string{"(ELF); native plugins are not supported yet: build it with GOOS=wasip1"}},
+		"component":       {[]byte("\x00asm\x0d\x00\x01\x00\x00"), []string{"a component-model binary", "core module"}},
+		"truncated":       {jq[:len(jq)/2], []string{"an incomplete WebAssembly module"}},
 		"unknown imports": {assemble(importing("env", "host_log")), []string{"env.host_log"}},
 		"no ABI":          {assemble(), []string{"docs/guest-abi.md"}},
 	} {

@@ -2,11 +2,7 @@ package cli_test
 
 import (
 	"bufio"
-	"encoding/json"
-	"fmt"
-	"io"
 	"os"
-	"os/exec"
 	"path/filepath"
 	"strings"
 	"testing"
@@ -106,66 +102,4 @@ func TestInterruptWhileArgumentsAreReadEndsTheCommand(t *testing.T) {
 			}
 		})
 	}
-}
-
-func TestATerminalSeesProgressAndNoControlCharacters(t *testing.T) {
-	d := deploy(t, simple)
-	dropCache(t, d)
-	const hostile = "\u009b2J\u202e"
-	args := []string{"call", "jq.run", `{"program": ".", "input": "` + hostile + `"}`}
-	shown := onTerminal(t, d.command(args...))
-	for _, want := range []string{"compiling jq", "once: ", "compiled jq", `\u009b2J\u202e`} {
-		if !strings.Contains(shown, want) {
-			t.Errorf("the terminal does not show %q:\n%q", want, shown)
-		}
-	}
-	if strings.ContainsAny(shown, hostile[:2]+hostile[4:]) {
-		t.Errorf("control characters of a result reached the terminal: %q", shown)
-	}
-	// In a pipe, a result is the tool's, byte for byte.
-	var got struct{ Outputs []string }
-	if out := d.run(args...); json.Unmarshal([]byte(out.stdout), &got) != nil || got.Outputs[0] != hostile || !strings.Contains(out.stdout, hostile) {
-		t.Errorf("%+v", out)
-	}
-}
-
-// onTerminal runs a command on a terminal of its own and returns all that it
-// shows.
-func onTerminal(t *testing.T, cmd *exec.Cmd) string {
-	t.Helper()
-	terminal, err := os.OpenFile("/dev/ptmx", os.O_RDWR|unix.O_NOCTTY, 0)
-	if err != nil {
-		t.Skipf("no terminals here: %v", err)
-	}
-	defer terminal.Close()
-	if err := unix.IoctlSetPointerInt(int(terminal.Fd()), unix.TIOCSPTLCK, 0); err != nil {
-		t.Fatal(err)
-	}
-	n, err := unix.IoctlGetInt(int(terminal.Fd()), unix.TIOCGPTN)
-	if err != nil {
-		t.Fatal(err)
-	}
-	far, err := os.OpenFile(fmt.Sprintf("/dev/pts/%d", n), os.O_RDWR|unix.O_NOCTTY, 0)
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer far.Close()
-	cmd.Stdin, cmd.Stdout, cmd.Stderr = far, far, far
-	if err := cmd.Start(); err != nil {
-		t.Fatal(err)
-	}
-	far.Close()
-	shown, err := io.ReadAll(terminal)
-	if err != nil && !isEIO(err) { // EIO: nobody has the far end open any more
-		t.Fatal(err)
-	}
-	if err := cmd.Wait(); err != nil {
-		t.Errorf("%v: %s", err, shown)
-	}
-	return string(shown)
-}
-
-func isEIO(err error) bool {
-	pathError, ok := err.(*os.PathError)
-	return ok && pathError.Err == unix.EIO
 }

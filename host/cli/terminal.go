@@ -149,7 +149,17 @@ func (m *meter) draw(ticking chan struct{}) {
 		j := m.running[name]
 		line += fmt.Sprintf("  %s %s (%s), once: %.1f s", j.phase, name, size(j.bytes), time.Since(j.started).Seconds())
 	}
-	fmt.Fprint(m.w, clearLine+line)
+	fmt.Fprint(m.w, clearLine+fit(line, width(m.w)))
+}
+
+// fit cuts a line so that it stays on one row, which is all that clearLine
+// clears. A width of 0 is not known.
+func fit(line string, columns uint) string {
+	runes := []rune(line)
+	if columns == 0 || uint(len(runes)) < columns {
+		return line
+	}
+	return string(runes[:columns-1])
 }
 
 func (m *meter) stop() {

@@ -1,11 +1,15 @@
 package cli
 
 import (
+	"errors"
 	"fmt"
+	"io/fs"
 	"os"
 
 	"github.com/spf13/cobra"
 
+	"github.com/ringfence/ringfence/host"
+	"github.com/ringfence/ringfence/host/internal/module"
 	"github.com/ringfence/ringfence/policies"
 )
 
@@ -15,7 +19,11 @@ func (a *app) validateCommand() *cobra.Command {
 		Short: "Check a policy without running anything",
 		Long: `Validate reads a policy and says what is wrong with it, with file, line and
 remedy. It starts no process, opens no connection and reads no secret: variables
-that are not set on this machine are only warned about.`,
+that are not set on this machine are only warned about.
+
+Modules that are there are read, too: one that is not the pinned one, cannot be a
+plugin or needs more memory than its limit is an error. One that is not there is
+only noted, since it may be built later.`,
 		Example: `  ringfence validate
   ringfence validate -p deploy/ --json`,
 		Args: exactArgs(),
@@ -48,9 +56,14 @@ func (a *app) validate() error {
 		return err
 	}
 	v := validated{OK: true, Files: policy.Files(), Digest: policy.Digest(), Warnings: policy.Warnings(), Plugins: []validatedPlugin{}}
+	var unusable []error
 	for _, p := range policy.Plugins() {
-		_, err := os.Stat(p.Source())
-		v.Plugins = append(v.Plugins, validatedPlugin{p.Name(), p.Source(), p.SHA256() != "", p.HTTP() != nil, err == nil})
+		there, err := checkModule(p)
+		unusable = append(unusable, err)
+		v.Plugins = append(v.Plugins, validatedPlugin{p.Name(), p.Source(), p.SHA256() != "", p.HTTP() != nil, there})
+	}
+	if err := errors.Join(unusable...); err != nil {
+		return err
 	}
 	if a.json {
 		return a.printJSON(v)
@@ -70,6 +83,18 @@ func (a *app) validate() error {
 	}
 	fmt.Fprintf(a.out, "The policy is valid: %s in %s.\n", count(len(v.Plugins), "plugin"), count(len(v.Files), "file"))
 	return nil
+}
+
+// checkModule holds a plugin's module, if it is there, against what the policy
+// says of it, as the first call would.
+func checkModule(p *policies.Plugin) (there bool, _ error) {
+	if _, err := os.Stat(p.Source()); errors.Is(err, fs.ErrNotExist) {
+		return false, nil
+	}
+	if _, err := module.Load(p.Source(), p.SHA256(), p.Limits().Memory); err != nil {
+		return true, &host.CallError{Kind: host.ErrModule, Tool: p.Name(), Detail: p.DeclRange() + ": " + err.Error(), Err: err}
+	}
+	return true, nil
 }
 
 func count(n int, what string) string {

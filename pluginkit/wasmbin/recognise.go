@@ -12,7 +12,7 @@ const preamble = "\x00asm\x01\x00\x00\x00"
 // otherFormats are recognised by their first bytes, so that a user who named the
 // wrong file learns which one it was.
 var otherFormats = []struct{ magic, what string }{
-	{"\x7fELF", "a native Linux program (ELF); build it with GOOS=wasip1 GOARCH=wasm, or declare a native plugin"},
+	{"\x7fELF", "a native Linux program (ELF); native plugins are not supported yet: build it with GOOS=wasip1 GOARCH=wasm"},
 	{"MZ", "a native Windows program; build it with GOOS=wasip1 GOARCH=wasm"},
 	{"\xcf\xfa\xed\xfe", "a native macOS program; build it with GOOS=wasip1 GOARCH=wasm"},
 	{"\xca\xfe\xba\xbe", "a native macOS program or a Java class; build it with GOOS=wasip1 GOARCH=wasm"},

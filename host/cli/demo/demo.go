@@ -29,6 +29,7 @@ const token = "ghp_demo0nly0nly0nly0nly0nly0nly0nly0nly"
 
 // Config says where the demo prints, and what it runs.
 type Config struct {
+	// Out gets the show as text.
 	Out   io.Writer
 	Color bool
 	// Tools is the folder of the first-party .wasm files.
@@ -37,40 +38,63 @@ type Config struct {
 	Options host.Options
 }
 
+// Report is what the demo showed, for programs.
+type Report struct {
+	Scenes []Outcome `json:"scenes"`
+	// AuditLog is the file with the record of every decision.
+	AuditLog string  `json:"audit_log"`
+	Seconds  float64 `json:"seconds"`
+}
+
+// Outcome is what became of one call. All were as they should be.
+type Outcome struct {
+	Title string `json:"title"`
+	Tool  string `json:"tool"`
+	// Result is the tool's, Stopped the error that the call had to end with.
+	Result  json.RawMessage `json:"result,omitempty"`
+	Stopped string          `json:"stopped,omitempty"`
+	// Requests are those that reached the server.
+	Requests   []string `json:"requests"`
+	DurationMS float64  `json:"duration_ms"`
+}
+
 // Run plays the demo to its end. It fails when anything in it goes otherwise
 // than it should, so that it is a test, too.
-func Run(ctx context.Context, c Config) (err error) {
+func Run(ctx context.Context, c Config) (_ *Report, err error) {
 	d := &show{Config: c, began: time.Now()}
 	internet, err := listen(d)
 	if err != nil {
-		return err
+		return nil, err
 	}
 	defer internet.Close()
 	policy, err := d.policy(internet.URL)
 	if err != nil {
-		return err
+		return nil, err
 	}
 	d.host, err = host.Open(policy, c.Options)
 	if err != nil {
-		return err
+		return nil, err
 	}
 	defer func() { err = errors.Join(err, d.host.Close()) }()
 	d.title("Three plugins: github and jq do honest work, rogue does not. This is the policy:")
 	d.printPolicy()
 	for _, p := range policy.Plugins() { // one-time compiling, with progress
 		if err := d.host.Prepare(ctx, p.Name()); err != nil {
-			return err
+			return nil, err
 		}
 	}
 	for _, scene := range scenes {
 		if err := ctx.Err(); err != nil {
-			return err
+			return nil, err
 		}
 		if err := d.play(ctx, scene, internet); err != nil {
-			return err
+			return nil, err
 		}
 	}
-	return d.close(policy)
+	if err := d.close(policy); err != nil {
+		return nil, err
+	}
+	return &d.report, nil
 }
 
 // policy writes the policy of the demo, as an operator would, and loads it.
@@ -122,18 +146,23 @@ func (d *show) play(ctx context.Context, s scene, internet *internet) error {
 	began := time.Now()
 	result, err := d.host.Call(ctx, s.tool, arguments)
 	took := time.Since(began)
-	internet.settle(s.listens)
+	outcome := Outcome{
+		Title: s.title, Tool: s.tool, Requests: internet.settle(s.listens),
+		DurationMS: float64(took.Microseconds()) / 1000,
+	}
 	switch {
 	case err != nil && s.want != nil && errors.Is(err, s.want):
+		outcome.Stopped = err.Error()
 		d.bad(err.Error(), took)
-		err = nil
 	case err != nil:
 		return fmt.Errorf("%s: %w", s.tool, err)
 	case s.want != nil:
 		return fmt.Errorf("%s succeeded, but should have failed: %s", s.tool, s.want)
 	default:
+		outcome.Result = result.JSON
 		d.good(result, took)
 	}
+	d.report.Scenes = append(d.report.Scenes, outcome)
 	if s.check == nil {
 		return nil
 	}
@@ -166,6 +195,7 @@ func (d *show) close(policy *policies.Policy) error {
 			break
 		}
 	}
-	d.note("%.1f s in all.", time.Since(d.began).Seconds())
+	d.report.AuditLog, d.report.Seconds = path, time.Since(d.began).Seconds()
+	d.note("%.1f s in all.", d.report.Seconds)
 	return nil
 }

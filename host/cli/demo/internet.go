@@ -45,8 +45,9 @@ func (i *internet) serve(w http.ResponseWriter, r *http.Request) {
 	fmt.Fprint(w, issues)
 }
 
-// settle prints what arrived during the last call, or that nothing did.
-func (i *internet) settle(listens bool) {
+// settle prints and returns what arrived during the last call, or says that
+// nothing did.
+func (i *internet) settle(listens bool) []string {
 	i.mu.Lock()
 	defer i.mu.Unlock()
 	if len(i.lines) == 0 && listens {
@@ -55,7 +56,9 @@ func (i *internet) settle(listens bool) {
 	for _, line := range i.lines {
 		i.show.server(line)
 	}
+	arrived := append([]string{}, i.lines...)
 	i.lines = nil
+	return arrived
 }
 
 func (i *internet) sawToken() bool {

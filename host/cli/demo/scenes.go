@@ -44,8 +44,14 @@ var scenes = []scene{
 	},
 	{
 		title:     "What a guest sees of the machine without a grant: no environment, no files, no network.",
-		tool:      "rogue.look",
+		tool:      "rogue.look", // fails when it can read a file or open a socket
 		arguments: jsonOf(object{}),
+		check: func(result string, _ *internet) error {
+			if !strings.Contains(result, `"environment":[],"arguments":[]`) {
+				return fmt.Errorf("the guest sees %.500s", result)
+			}
+			return nil
+		},
 	},
 	{
 		title: "A guest that loops for ever. Its CPU time is one second.",

@@ -11,9 +11,10 @@ import (
 // show prints the demo.
 type show struct {
 	Config
-	host  *host.Host
-	text  string // the policy
-	began time.Time
+	host   *host.Host
+	text   string // the policy
+	began  time.Time
+	report Report
 }
 
 const (

@@ -11,6 +11,7 @@ import (
 type plainer struct {
 	pending []byte // an escape whose end has not come yet, shorter than longestEntity
 	out     []byte // reused; a result holds until the next call
+	changed bool   // the last result is not what was taken
 }
 
 // next takes a block.
@@ -19,7 +20,7 @@ func (p *plainer) next(block []byte) []byte {
 	if len(p.pending) > 0 {
 		in = append(p.pending, block...)
 	}
-	p.out = p.out[:0]
+	p.out, p.changed = p.out[:0], false
 	for len(in) > 0 {
 		n := ordinary(in)
 		p.out = append(p.out, in[:n]...)
@@ -30,7 +31,9 @@ func (p *plainer) next(block []byte) []byte {
 		if !whole {
 			break
 		}
+		before := len(p.out)
 		p.emit(in[:size])
+		p.changed = p.changed || size > 1 || len(p.out) == before
 		in = in[size:]
 	}
 	p.pending = append([]byte(nil), in...)

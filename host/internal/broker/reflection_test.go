@@ -64,6 +64,17 @@ var echoes = map[string]func(secret string) string{
 	"an HTML page of an error": func(s string) string {
 		return strings.NewReplacer("/", "&#x2F;", "+", "&#43;", "=", "&#x3D;", "_", "&#95;", "-", "&#45;").Replace(s)
 	},
+	"a URL in a URL":          func(s string) string { return url.QueryEscape("/sign-in?next=" + url.QueryEscape("/a?key="+s)) },
+	"a URL in a URL in a URL": func(s string) string { return url.QueryEscape(url.QueryEscape(url.QueryEscape(s))) },
+	"escaped slashes, JSON in JSON": func(s string) string {
+		b, _ := json.Marshal(`{"auth":"` + strings.ReplaceAll(s, "/", `\/`) + `"}`)
+		return string(b)
+	},
+	"JSON escapes, JSON in JSON": func(s string) string { b, _ := json.Marshal(escapeAll(`\u%04x`, s)); return string(b) },
+	"a URL in HTML in JSON": func(s string) string {
+		b, _ := json.Marshal(`<a href="/?k=` + strings.ReplaceAll(url.QueryEscape(s), "%", "&#37;") + `">`)
+		return string(b)
+	},
 	"JavaScript escapes":        func(s string) string { return escapeAll(`\x%02x`, s) },
 	"JSON with escaped slashes": func(s string) string { return strings.ReplaceAll(s, "/", `\/`) },
 	"every second character escaped": func(s string) string {
@@ -130,6 +141,19 @@ func TestShortSecretsAreSearchedForAsTheyAre(t *testing.T) {
 	}
 }
 
+func TestSecretsBeyondASCIIAndWithSpacesAreFound(t *testing.T) {
+	const secret = "pässwörd of nine"
+	n := newNeedles("password", secret)
+	for _, text := range []string{
+		`{"auth":"p\u00e4ssw\u00f6rd of nine"}`, "p\u00c3\u00a4ssw\u00c3\u00b6rd of nine", "pÃ¤sswÃ¶rd of nine",
+		url.QueryEscape(secret), url.QueryEscape(url.QueryEscape(secret)), url.PathEscape(url.QueryEscape(secret)),
+	} {
+		if !n.inText(text) {
+			t.Errorf("not found in %q", text)
+		}
+	}
+}
+
 func TestNamedCharactersOfHTMLAreFound(t *testing.T) {
 	const secret = `p&ss<w>"rd'42`
 	n := newNeedles("password", secret)
@@ -181,6 +205,13 @@ func FuzzNeedles(f *testing.F) {
 			r := io.Reader(&chopped{strings.NewReader(text), int(chop) + 1})
 			if found, err := n.in(context.Background(), r); err != nil || !found {
 				t.Fatalf("secret %q as %q in %q: %v, %v", secret, encoded, text, found, err)
+			}
+		}
+		for range layers { // text around it could be an escape that begins too early
+			secret = []func(string) string{url.QueryEscape, url.PathEscape, func(s string) string { return escapeAll(`\u%04x`, s) }}[which%3](secret)
+			which /= 3
+			if found, err := n.in(context.Background(), &chopped{strings.NewReader(secret), int(chop) + 1}); err != nil || !found {
+				t.Fatalf("as %q: %v, %v", secret, found, err)
 			}
 		}
 	})

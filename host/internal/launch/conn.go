@@ -39,7 +39,7 @@ func dial(sock net.Conn) (*grpc.ClientConn, error) {
 	return grpc.NewClient("passthrough:///sandbox",
 		grpc.WithContextDialer(func(context.Context, string) (net.Conn, error) {
 			var first net.Conn
-			once.Do(func() { first = sock })
+			once.Do(func() { first = newMetered(sock) })
 			if first == nil {
 				return nil, errors.New("a sandbox is connected to once")
 			}
@@ -54,6 +54,7 @@ func dial(sock net.Conn) (*grpc.ClientConn, error) {
 		grpc.WithStaticStreamWindowSize(streamWindow),
 		grpc.WithStaticConnWindowSize(connWindow),
 		grpc.WithDefaultCallOptions(
+			grpc.ForceCodecV2(newBounded()),
 			grpc.MaxCallRecvMsgSize(pluginkit.MaxMessage),
 			grpc.MaxCallSendMsgSize(pluginkit.MaxMessage)),
 	)

@@ -14,6 +14,8 @@
 //     who serves it;
 //   - conn.go speaks go-plugin's standard services (health, stdio, shutdown) on a
 //     bounded connection of our own, without its broker;
+//   - metered.go takes frames slowly that carry no messages;
+//   - codec.go refuses messages that are small to send and large to decode;
 //   - child_linux.go forks on a thread of its own, sees death through a pidfd
 //     and kills without waiting on the victim's good will.
 //

@@ -35,12 +35,15 @@ type Key [sha256.Size]byte
 func (k Key) String() string { return hex.EncodeToString(k[:]) }
 
 // Key derives the entry's name on this machine.
-func (in Inputs) Key() Key {
+func (in Inputs) Key() Key { return in.on(runtime.GOARCH, cpuFeatures()) }
+
+// on derives the entry's name on a machine.
+func (in Inputs) on(arch, features string) Key {
 	h := sha256.New()
 	h.Write([]byte(magic))
 	h.Write(in.Module[:])
 	// Lengths keep two neighbouring strings from trading bytes.
-	for _, s := range []string{in.Engine, in.Build, runtime.GOARCH, cpuFeatures()} {
+	for _, s := range []string{in.Engine, in.Build, arch, features} {
 		binary.Write(h, binary.LittleEndian, uint32(len(s)))
 		h.Write([]byte(s))
 	}

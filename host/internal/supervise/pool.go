@@ -23,6 +23,7 @@ const grace = 200 * time.Millisecond
 type Sandbox interface {
 	Done() <-chan struct{}
 	Idle(ctx context.Context) bool
+	// Kill ends it and may wait until nothing of it is left.
 	Kill()
 }
 
@@ -33,6 +34,7 @@ type Pool[S Sandbox] struct {
 	mu      sync.Mutex
 	live    map[string]int // sandboxes by plugin, those being started included
 	total   int
+	leaving int        // of total: those that are being killed
 	idle    []entry[S] // the longest unused first
 	changed chan struct{}
 	closed  bool
@@ -104,7 +106,7 @@ func (p *Pool[S]) tryAcquire(plugin string, max int) (*Lease[S], bool, <-chan st
 		}
 		return &Lease[S]{Sandbox: *e.sandbox, pool: p, entry: e}, false, nil, nil
 	}
-	if p.live[plugin] < max && p.total >= p.max && len(p.idle) > 0 {
+	if p.live[plugin] < max && p.total-p.leaving >= p.max && len(p.idle) > 0 {
 		e := p.idle[0]
 		p.idle = p.idle[1:]
 		p.drop(e)
@@ -125,12 +127,15 @@ func (p *Pool[S]) start(ctx context.Context, plugin string, start func(context.C
 		p.vacate(plugin)
 		return nil, err
 	}
-	e := entry[S]{plugin, &s}
-	p.all[e] = struct{}{}
 	if p.closed {
-		p.drop(e)
+		p.mu.Unlock()
+		s.Kill()
+		p.mu.Lock()
+		p.vacate(plugin)
 		return nil, ErrClosed
 	}
+	e := entry[S]{plugin, &s}
+	p.all[e] = struct{}{}
 	return &Lease[S]{Sandbox: s, pool: p, entry: e}, nil
 }
 
@@ -159,15 +164,23 @@ func (l *Lease[S]) Release(reusable bool) {
 	})
 }
 
-// drop kills a sandbox and frees its place. The caller holds mu. Dropping twice
-// does nothing.
+// drop kills a sandbox and frees its place once it is killed. The caller holds
+// mu; the killing is done without, since a sandbox can make it slow (a folder full
+// of files, gigabytes of memory) and other plugins' calls must not wait for that.
+// Dropping twice does nothing.
 func (p *Pool[S]) drop(e entry[S]) {
 	if _, ok := p.all[e]; !ok {
 		return
 	}
 	delete(p.all, e)
-	(*e.sandbox).Kill()
-	p.vacate(e.plugin)
+	p.leaving++
+	p.ending.Go(func() {
+		(*e.sandbox).Kill()
+		p.mu.Lock()
+		defer p.mu.Unlock()
+		p.leaving--
+		p.vacate(e.plugin)
+	})
 }
 
 func (p *Pool[S]) vacate(plugin string) {
@@ -197,7 +210,7 @@ func (p *Pool[S]) Close(ctx context.Context) error {
 	p.idle = nil
 	p.signal()
 	p.mu.Unlock()
-	p.ending.Wait() // bounded by grace
+	p.ending.Wait() // bounded by grace and by what Kill waits
 	for _, s := range dying {
 		select {
 		case <-s.Done():

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"testing"
+	"time"
 
 	"go.uber.org/goleak"
 )
@@ -12,6 +13,7 @@ import (
 type fake struct {
 	done  chan struct{}
 	stuck bool
+	slow  chan struct{} // Kill waits for it, when it is not nil
 	id    int
 }
 
@@ -25,6 +27,9 @@ func (f *fake) Idle(ctx context.Context) bool {
 func (f *fake) Kill() {
 	if !isDead(f) {
 		close(f.done)
+	}
+	if f.slow != nil {
+		<-f.slow
 	}
 }
 
@@ -126,6 +131,41 @@ func TestAFailedStartFreesItsPlace(t *testing.T) {
 		t.Fatalf("got %v", err)
 	}
 	acquire(t, p, "b", 1, s)
+}
+
+// A sandbox can fill its folder with a million files, which then are removed.
+func TestASandboxThatIsSlowToKillHoldsUpNobodyElse(t *testing.T) {
+	p, s := newPool(t, 3), &starter{}
+	bad, idle := acquire(t, p, "bad", 1, s), acquire(t, p, "idle", 1, s)
+	idle.Release(true)
+	bad.Sandbox.slow = make(chan struct{})
+	go bad.Release(false)
+	<-bad.Sandbox.done // it is being killed
+	acquired := make(chan *Lease[*fake])
+	go func() {
+		l, err := p.Acquire(t.Context(), "other", 1, s.start)
+		if err != nil {
+			t.Error(err)
+		}
+		acquired <- l
+	}()
+	select {
+	case l := <-acquired:
+		l.Release(true)
+	case <-time.After(5 * time.Second):
+		close(bad.Sandbox.slow)
+		<-acquired
+		t.Fatal("another plugin waits for the killing to end")
+	}
+	ctx, cancel := context.WithTimeout(t.Context(), 50*time.Millisecond)
+	defer cancel()
+	if _, err := p.Acquire(ctx, "bad", 1, s.start); !errors.Is(err, context.DeadlineExceeded) {
+		t.Errorf("got %v: its own place is free before it is gone", err)
+	}
+	close(bad.Sandbox.slow)
+	if l := acquire(t, p, "bad", 1, s); l.Sandbox == bad.Sandbox || isDead(idle.Sandbox) {
+		t.Error("the killed one was handed out, or the idle one had to go")
+	}
 }
 
 func TestCloseKillsSandboxesInUse(t *testing.T) {

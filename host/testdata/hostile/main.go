@@ -210,6 +210,9 @@ func (s *sandbox) Load(context.Context, *wire.LoadRequest) (*wire.LoadResponse, 
 	case "no manifest":
 		return &wire.LoadResponse{Manifest: []byte(escapes)}, nil
 	}
+	if marker, ok := strings.CutPrefix(s.way, "other tools later "); ok && os.Mkdir(marker, 0o700) != nil {
+		manifest += `,{"name":"one_more","input_schema":{}}`
+	}
 	return &wire.LoadResponse{Manifest: []byte(manifest + "]}")}, nil
 }
 

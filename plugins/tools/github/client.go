@@ -59,21 +59,21 @@ func request(what, path string, query url.Values, media string) (*guest.Response
 	return response, nil
 }
 
-// get asks for JSON and returns the number of the next page, or 0.
-func get(what, path string, query url.Values, into any) (next int, err error) {
+// get asks for JSON and returns where the list goes on.
+func get(what, path string, query url.Values, into any) (next link, err error) {
 	response, err := request(what, path, query, mediaJSON)
 	if err != nil {
-		return 0, err
+		return link{}, err
 	}
 	body, err := response.ReadAll(maxAnswer)
 	if errors.Is(err, guest.ErrLimit) {
-		return 0, fmt.Errorf("%s: the answer is too large; ask for fewer with per_page: %w", what, err)
+		return link{}, fmt.Errorf("%s: the answer is too large; ask for fewer with per_page: %w", what, err)
 	}
 	if err != nil {
-		return 0, fmt.Errorf("%s: %w", what, err)
+		return link{}, fmt.Errorf("%s: %w", what, err)
 	}
 	if err := json.Unmarshal(body, into); err != nil {
-		return 0, fmt.Errorf("%s: %s answered with something that is not the API's JSON; is GITHUB_API_URL right? (%w)", what, response.URL, err)
+		return link{}, fmt.Errorf("%s: %s answered with something that is not the API's JSON; is GITHUB_API_URL right? (%w)", what, response.URL, err)
 	}
 	return nextPage(response.Header), nil
 }
@@ -88,23 +88,30 @@ func (p Paging) query() url.Values {
 	return url.Values{"page": {strconv.Itoa(p.Page)}, "per_page": {strconv.Itoa(p.PerPage)}}
 }
 
+// link is the next page of a list: its number, 0 if there is none, and the cursor
+// that GitHub demands besides when the list is long.
+type link struct {
+	page  int
+	after string
+}
+
 // nextPage reads a Link header:
 //
-//	<https://api.github.com/repositories/1/issues?page=2>; rel="next", <…>; rel="last"
-func nextPage(header guest.Header) int {
-	for link := range strings.SplitSeq(strings.Join(header.Values("Link"), ","), ",") {
-		target, parameters, _ := strings.Cut(strings.TrimSpace(link), ";")
+//	<https://api.github.com/repositories/1/issues?page=2&after=Y3…>; rel="next", <…>; rel="last"
+func nextPage(header guest.Header) link {
+	for entry := range strings.SplitSeq(strings.Join(header.Values("Link"), ","), ",") {
+		target, parameters, _ := strings.Cut(strings.TrimSpace(entry), ";")
 		if !strings.Contains(parameters, `rel="next"`) {
 			continue
 		}
 		u, err := url.Parse(strings.Trim(target, "<> "))
 		if err != nil {
-			return 0
+			return link{}
 		}
 		page, _ := strconv.Atoi(u.Query().Get("page"))
-		return max(page, 0)
+		return link{max(page, 0), u.Query().Get("after")}
 	}
-	return 0
+	return link{}
 }
 
 // set adds a parameter unless it is empty.

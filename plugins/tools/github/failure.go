@@ -43,6 +43,9 @@ func failure(what string, response *guest.Response) error {
 		if sso := response.Header.Get("X-Github-Sso"); sso != "" {
 			advice = "The organisation demands single sign-on for this token: " + sso + "."
 		}
+		if strings.Contains(said, "too_large") {
+			return fmt.Errorf("%s: It is larger than the API hands out (100 MB). (%d: %s)", what, status, said)
+		}
 	case 404:
 		advice = "It does not exist, or the token may not see it. Check the spelling of the arguments."
 	case 410:

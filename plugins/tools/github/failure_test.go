@@ -34,6 +34,8 @@ func TestFailures(t *testing.T) {
 			"The token may not do this. Its owner has to grant it access to the repository. (403: Resource not accessible by personal access token)"},
 		{"single sign-on", answer{status: 403, file: "error_403_sso", header: at("X-Github-Sso", "required; url=https://github.com/orgs/octo-org/sso?x")}, true,
 			"The organisation demands single sign-on for this token: required; url=https://github.com/orgs/octo-org/sso?x."},
+		{"too large", answer{status: 403, file: "error_403_too_large"}, true,
+			"issue 7 of octo-org/octo-repo: It is larger than the API hands out (100 MB). (403: This API returns blobs up to 100 MB in size. The requested blob is too large to fetch via the API, but you can always clone the repository via Git in order to obtain it; Blob data: too_large)"},
 		{"not found", answer{status: 404, file: "error_404"}, true,
 			"issue 7 of octo-org/octo-repo: It does not exist, or the token may not see it. Check the spelling of the arguments. (404: Not Found)"},
 		{"not found without a token", answer{status: 404, file: "error_404"}, false, "Check the spelling of the arguments." + noToken},

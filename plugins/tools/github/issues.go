@@ -103,6 +103,7 @@ type ListIssuesArgs struct {
 	Sort      string   `json:"sort" enum:"created,updated,comments" default:"created"`
 	Direction string   `json:"direction" enum:"asc,desc" default:"desc"`
 	BodyChars int      `json:"body_chars" description:"characters of each text to return" default:"0" minimum:"0" maximum:"20000"`
+	After     string   `json:"after,omitempty" description:"next_after of the page before this one; GitHub wants it beyond the first thousands of entries"`
 	Paging
 }
 
@@ -111,6 +112,7 @@ type IssueList struct {
 	Issues  []Issue `json:"issues"`
 	Skipped int     `json:"skipped_pull_requests,omitempty" description:"entries of this page that were pull requests"`
 	Next    int     `json:"next_page,omitempty" description:"there is more on this page"`
+	After   string  `json:"next_after,omitempty" description:"to be given as after when asking for next_page"`
 }
 
 func listIssues(args ListIssuesArgs) (IssueList, error) {
@@ -126,9 +128,10 @@ func listIssues(args ListIssuesArgs) (IssueList, error) {
 	set(query, "assignee", args.Assignee)
 	set(query, "creator", args.Creator)
 	set(query, "since", args.Since)
+	set(query, "after", args.After)
 	var found []apiIssue
 	next, err := get("the issues of "+args.Owner+"/"+args.Repo, base+"/issues", query, &found)
-	list := IssueList{Next: next}
+	list := IssueList{Next: next.page, After: next.after}
 	for i := range found {
 		if found[i].PullRequest != nil {
 			list.Skipped++
@@ -187,7 +190,8 @@ func getIssue(args GetIssueArgs) (IssueDetail, error) {
 		return detail, nil
 	}
 	var comments []apiComment
-	detail.Next, err = get("the comments of "+what, base+"/issues/"+number+"/comments", args.query(), &comments)
+	next, err := get("the comments of "+what, base+"/issues/"+number+"/comments", args.query(), &comments)
+	detail.Next = next.page
 	for _, c := range comments {
 		detail.Comments = append(detail.Comments, Comment{
 			Author: c.User.name(), CreatedAt: c.CreatedAt, UpdatedAt: c.UpdatedAt,
@@ -236,7 +240,7 @@ func searchIssues(args SearchArgs) (SearchResult, error) {
 		}
 	}
 	next, err := get("the search", "/search/issues", query, &found)
-	result := SearchResult{Total: found.TotalCount, Incomplete: found.IncompleteResults, Next: next}
+	result := SearchResult{Total: found.TotalCount, Incomplete: found.IncompleteResults, Next: next.page}
 	for i := range found.Items {
 		item := &found.Items[i]
 		result.Items = append(result.Items, FoundInRepo{repositoryOf(item.RepositoryURL), item.trim(args.BodyChars)})

@@ -122,7 +122,7 @@ func listPullRequests(args ListPullsArgs) (PullList, error) {
 	set(query, "base", args.Base)
 	var found []apiPull
 	next, err := get("the pull requests of "+args.Owner+"/"+args.Repo, base+"/pulls", query, &found)
-	list := PullList{Next: next}
+	list := PullList{Next: next.page}
 	for i := range found {
 		list.PullRequests = append(list.PullRequests, found[i].trim(args.BodyChars))
 	}
@@ -193,7 +193,8 @@ func getPullRequest(args GetPullArgs) (PullDetail, error) {
 		detail.MergedBy = p.MergedBy.name()
 	}
 	var files []apiFile
-	detail.Next, err = get("the files of "+what, base+"/pulls/"+number+"/files", args.query(), &files)
+	next, err := get("the files of "+what, base+"/pulls/"+number+"/files", args.query(), &files)
+	detail.Next = next.page
 	for _, f := range files {
 		file := ChangedFile{Path: f.Filename, Status: f.Status, Previous: f.PreviousFilename, Additions: f.Additions, Deletions: f.Deletions}
 		if args.PatchChars > 0 {

@@ -42,6 +42,21 @@ func TestListIssues(t *testing.T) {
 	}
 }
 
+// TestListIssuesOfALongList: beyond the first thousands of entries GitHub answers
+// only to the cursor of its own Link header.
+func TestListIssuesOfALongList(t *testing.T) {
+	host := use(t, api{"/repos/octo-org/octo-repo/issues": {file: "issues", header: http.Header{"Link": {
+		`<https://api.github.com/repositories/1296269/issues?per_page=100&page=12&after=Y3Vyc29yOnYyOpLPAAABl%3D%3D>; rel="next"`}}}})
+	var got IssueList
+	call(t, "list_issues", `{`+octo+`,"page":11,"per_page":100,"after":"Y3Vyc29yOnYyOpLPAAABk=="}`, &got)
+	if got.Next != 12 || got.After != "Y3Vyc29yOnYyOpLPAAABl==" {
+		t.Errorf("the next page is %d after %q", got.Next, got.After)
+	}
+	if q := host.Requests[0].URL.Query(); q.Get("after") != "Y3Vyc29yOnYyOpLPAAABk==" || q.Get("page") != "11" {
+		t.Errorf("asked for %v", q)
+	}
+}
+
 func TestGetIssue(t *testing.T) {
 	use(t, api{
 		"/repos/octo-org/octo-repo/issues/1347":          {file: "issue"},

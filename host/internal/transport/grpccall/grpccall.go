@@ -66,13 +66,13 @@ func (t *Transport) Call(ctx context.Context, call transport.Call, caps transpor
 	// The stream outlives ctx, so that a cancelled sandbox can still say that
 	// it is done; killing the process ends it in any case.
 	streamCtx, abandon := context.WithCancel(context.WithoutCancel(ctx))
-	stream, err := t.client.Call(streamCtx)
+	ended := t.begin()
+	stream, err := t.open(ctx, streamCtx, abandon)
 	if err != nil {
-		abandon()
-		return transport.Result{}, lost(err)
+		t.end(ended, false)
+		return transport.Result{}, err
 	}
 	c := &running{stream: stream, call: call, caps: caps, ctx: ctx, sent: make(chan struct{})}
-	ended := t.begin()
 	answer := make(chan outcome, 1)
 	go func() {
 		clean := c.run(answer)
@@ -87,6 +87,22 @@ func (t *Transport) Call(ctx context.Context, call transport.Call, caps transpor
 		c.cancel()
 		return transport.Result{}, context.Cause(ctx)
 	}
+}
+
+// open begins the stream. A sandbox may take no more streams (HTTP/2 lets it say
+// so at any time), and then gRPC waits for one: until there is a stream, ctx ends
+// it.
+func (t *Transport) open(ctx, streamCtx context.Context, abandon func()) (grpc.BidiStreamingClient[wire.HostFrame, wire.SandboxFrame], error) {
+	stop := context.AfterFunc(ctx, abandon)
+	stream, err := t.client.Call(streamCtx)
+	if !stop() {
+		return nil, context.Cause(ctx)
+	}
+	if err != nil {
+		abandon()
+		return nil, lost(err)
+	}
+	return stream, nil
 }
 
 // whoCancelled puts the host's own reason in the place of a sandbox's word that

@@ -1,0 +1,248 @@
+package shmchan
+
+import (
+	"context"
+	"sync"
+)
+
+// Consumer is the receiving end of a lane. One goroutine at a time may receive;
+// a second one that comes while the first waits gets ErrConcurrentUse. Frames
+// may be released by any goroutine, at any time, in any order.
+type Consumer struct {
+	ch    *Channel
+	lane  int
+	sleep *sleeper
+
+	mu      sync.Mutex
+	ring    *inRing
+	busy    bool // somebody waits with mu unlocked
+	reading bool // a Reader or a Recv is in the middle of a message
+	message assembly
+	fill    fillGauge
+	traffic traffic
+	waits   Histogram
+	held    Frame     // pulled, but the peer is over its rate
+	old     []*inRing // of earlier epochs, with frames still borrowed
+}
+
+// Frame is one message, or one fragment of a large one, where the peer wrote
+// it. Until Release its bytes are borrowed: the peer's program may not reuse
+// them. A hostile peer can still change them at any moment, so whoever decides
+// on them copies first (CopyTo) and decides on the copy.
+//
+// A Frame is a small value; copies stand for the same loan.
+type Frame struct {
+	c      *Consumer
+	ring   *inRing
+	seq    uint64
+	data   []byte
+	header Header
+	offset int64
+	total  int64
+}
+
+// Header is what the sender passed to Commit, unchecked.
+func (f Frame) Header() Header { return f.header }
+
+// Sequence is the frame's number within its epoch: 1 for the first.
+func (f Frame) Sequence() uint64 { return f.seq }
+
+// Bytes is the borrowed memory. It must not be touched after Release; after a
+// Close as well it may be unmapped. On memory that a hostile peer backs, use
+// Read or CopyTo, which turn a fault into an error.
+func (f Frame) Bytes() []byte { return f.data }
+
+// Len is the number of bytes in this frame.
+func (f Frame) Len() int { return len(f.data) }
+
+// Total is the size of the whole message; equal to Len unless the message is
+// in fragments.
+func (f Frame) Total() int64 { return f.total }
+
+// Offset is where this frame's bytes lie in the whole message.
+func (f Frame) Offset() int64 { return f.offset }
+
+// Last reports whether the message ends with this frame.
+func (f Frame) Last() bool { return f.offset+int64(len(f.data)) == f.total }
+
+// CopyTo copies the bytes out and returns how many; fewer than Len if dst is
+// shorter. Memory that the peer took away is a *ViolationError, not a crash.
+func (f Frame) CopyTo(dst []byte) (int, error) {
+	n := min(len(dst), len(f.data))
+	if f.ring == nil || f.ring.pair.heap {
+		return copy(dst, f.data), nil
+	}
+	if err := guardedCopy(dst[:n], f.data[:n]); err != nil {
+		return 0, f.c.ch.fail(err)
+	}
+	return n, nil
+}
+
+// Read calls read with the borrowed bytes; memory that the peer took away makes
+// it return a *ViolationError, not a crash. read must not keep the slice.
+func (f Frame) Read(read func([]byte) error) error { return guarded(f.data, read) }
+
+// Release gives the bytes back to the peer.
+//
+// Errors: ErrReleased.
+func (f Frame) Release() error {
+	c := f.c
+	if c == nil {
+		return ErrReleased
+	}
+	c.mu.Lock()
+	err := f.ring.release(f.seq)
+	if f.ring.left {
+		f.ring.dropIfDone()
+	}
+	c.mu.Unlock()
+	return err
+}
+
+// Peek borrows the next frame and waits for it until ctx ends. The context is
+// looked at only when there is something to wait for. A message in fragments
+// comes as several frames, whose Offset, Total and Last say where each belongs.
+//
+// Errors: the context's (with ErrTimeout for a deadline), ErrAborted,
+// ErrConcurrentUse, and what ended the channel.
+func (c *Consumer) Peek(ctx context.Context) (f Frame, err error) {
+	c.mu.Lock()
+	if c.busy || c.reading {
+		c.mu.Unlock()
+		return Frame{}, ErrConcurrentUse
+	}
+	err = c.take(ctx, &f)
+	return f, c.leave(err)
+}
+
+// take is Peek for a caller that holds mu. It may unlock mu while it waits,
+// with busy set. f is set only when there is no error.
+func (c *Consumer) take(ctx context.Context, f *Frame) error {
+	for {
+		if c.ch.attention.Load()&attendEnd != 0 {
+			return c.ch.reason()
+		}
+		if c.held.c != nil {
+			return c.admit(ctx, f)
+		}
+		r := c.ring
+		if r.next == r.head {
+			if err := c.arrive(ctx); err != nil {
+				return err
+			}
+		}
+		var raw frame
+		if err := r.pull(&raw); err != nil {
+			return c.ch.fail(err)
+		}
+		got := Frame{c: c, ring: r, seq: r.next, header: raw.header}
+		if raw.data() {
+			got.data = r.bytes(&raw)
+		}
+		if raw.flags == 0 && !c.message.open {
+			got.total = int64(len(got.data))
+		} else if again, err := c.assemble(&raw, &got); err != nil {
+			return err
+		} else if again {
+			continue
+		}
+		if c.ch.limit != nil {
+			c.held = got
+			return c.admit(ctx, f)
+		}
+		c.traffic.count(len(got.data))
+		*f = got
+		return nil
+	}
+}
+
+// arrive waits until the peer has published something.
+func (c *Consumer) arrive(ctx context.Context) error {
+	r := c.ring
+	if err := r.look(); err != nil {
+		return c.ch.fail(err)
+	}
+	if r.next < r.head {
+		return nil
+	}
+	// A peer that answers at once is caught here, before the clock is read.
+	for range c.ch.glance {
+		if r.peerHead.Load() != r.head {
+			if err := r.look(); err != nil {
+				return c.ch.fail(err)
+			}
+			if r.next < r.head {
+				return nil
+			}
+		}
+	}
+	return c.wait(ctx)
+}
+
+func (c *Consumer) wait(ctx context.Context) error {
+	r := c.ring
+	began := nanotime()
+	var deadline int64
+	if c.message.open { // the peer owes the rest
+		deadline = began + int64(c.ch.timeout)
+	}
+	for {
+		if c.ch.attention.Load()&attendEnd != 0 {
+			return c.ch.reason()
+		}
+		if r.gone {
+			return c.ch.fail(ErrPeerClosed)
+		}
+		why := c.await(ctx, r, deadline)
+		if err := r.look(); err != nil {
+			return c.ch.fail(err)
+		}
+		switch {
+		case r.next < r.head:
+			c.waits.Record(nanotime() - began)
+			return nil
+		case why == timeout:
+			return errStalled
+		case why == cancelled:
+			return contextError(ctx)
+		}
+	}
+}
+
+// await sleeps until the peer's head moves, with mu unlocked, so that frames
+// can be released meanwhile.
+func (c *Consumer) await(ctx context.Context, r *inRing, deadline int64) reason {
+	seen := r.head
+	if r.gone {
+		seen |= closedBit
+	}
+	c.busy = true
+	c.mu.Unlock()
+	why := c.sleep.await(ctx, event{word: r.peerHead, parked: r.parked}, seen, deadline)
+	c.mu.Lock()
+	c.busy = false
+	return why
+}
+
+// leave unlocks mu. Whoever leaves a channel that has ended lets go of the
+// memory; the last one unmaps it.
+func (c *Consumer) leave(err error) error {
+	if c.ch.attention.Load()&attendEnd != 0 {
+		c.letGo()
+	}
+	c.mu.Unlock()
+	return err
+}
+
+// letGo gives up the ring of a channel that has ended, as soon as nothing of it
+// is in use.
+//
+// Preconditions: mu is held.
+func (c *Consumer) letGo() {
+	c.ring.close()
+	if c.busy {
+		return // the one who waits comes by here
+	}
+	c.ring.left = true
+	c.ring.dropIfDone()
+}
