@@ -42,8 +42,8 @@ func TestHostileModulesAreOneLineToTheUser(t *testing.T) {
 				}
 			}
 			want := []int{0, 1, 2}
-			if name == "loop" || name == "ten-million-host-calls" {
-				want = []int{0, 4}
+			if slices.Contains([]string{"loop", "log-flood", "ten-million-host-calls"}, name) {
+				want = []int{0, 4} // its work may need more than its second
 			}
 			if !slices.Contains(want, out.code) {
 				t.Errorf("exit code %d, want one of %v", out.code, want)
