@@ -18,7 +18,7 @@ func (p *Process) confine(socketDir string) error {
 	cell, err := s.Jail.Prepare(jail.Room{
 		Program: filepath.Clean(s.Path), Loader: s.Loader, SocketDir: socketDir, Socket: p.folder,
 		Keep: s.numbers(), Args: append([]string{filepath.Base(s.Path)}, s.Args...), Env: p.fork.env,
-		Memory: s.Memory, Processes: s.Processes, CPUs: s.CPUs,
+		Seccomp: s.Seccomp, Memory: s.Memory, Processes: s.Processes, CPUs: s.CPUs,
 	})
 	if err != nil {
 		return err

@@ -199,3 +199,22 @@ func TestFailedLayerEndsTheStart(t *testing.T) {
 		t.Errorf("error = %v", err)
 	}
 }
+
+// A third party's plugin gets its filter before its first instruction, and
+// serves all the same.
+func TestNativeFilterIsInstalled(t *testing.T) {
+	w := jailed(t)
+	for filter, mode := range map[string]string{"": "0", "native": "2"} {
+		s := w.spec("good")
+		s.Seccomp = filter
+		p := w.startSpec(s)
+		if got := ask(t, p, "hello"); !strings.Contains(got, "hello") {
+			t.Errorf("filter %q: %q", filter, got)
+		}
+		b, err := os.ReadFile("/proc/" + strconv.Itoa(p.PID()) + "/status")
+		if err != nil || !strings.Contains(string(b), "\nSeccomp:\t"+mode+"\n") {
+			t.Errorf("filter %q: want mode %s (%v):\n%s", filter, mode, err, b)
+		}
+		p.Kill()
+	}
+}

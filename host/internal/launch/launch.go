@@ -45,6 +45,10 @@ type Spec struct {
 	// Loader is the path of the program's ELF interpreter, "" for a static one.
 	// It and the libraries lie in the jail's root too.
 	Loader string
+	// Seccomp names the filter that the jail installs before it executes the
+	// program: "native" for a third party's. "" is for a program that installs
+	// its own, stage by stage, which is for our own programs only.
+	Seccomp string
 	// Memory (bytes), Processes and CPUs are what a control group allows, where
 	// the jail has one. 0 leaves memory and processors unlimited, and processes
 	// to the jail.
@@ -76,6 +80,8 @@ func (s *Spec) check() error {
 		return errors.New("no run folder given")
 	case !filepath.IsAbs(s.Path):
 		return fmt.Errorf("executable %q: want an absolute path", s.Path)
+	case s.Seccomp != "" && s.Jail == nil:
+		return fmt.Errorf("filter %q: it is the jail's to install, and there is none", s.Seccomp)
 	case s.StartTimeout < 0:
 		return fmt.Errorf("start timeout %v: want 0 or more", s.StartTimeout)
 	}
