@@ -88,7 +88,7 @@ func (f *Factory) launch(ctx context.Context, plugin string, module *os.File, me
 		Jail:         f.Jail,
 		Memory:       memory,
 		CPUs:         f.Threads,
-		Env:          []string{fmt.Sprintf("GOMAXPROCS=%d", f.Threads)},
+		Env:          threads(f.Threads),
 		Files:        map[int]*os.File{pluginkit.ModuleFD: module},
 		Dir:          f.Dir,
 		StartTimeout: f.LoadTimeout,
@@ -98,6 +98,12 @@ func (f *Factory) launch(ctx context.Context, plugin string, module *os.File, me
 		return nil, fmt.Errorf("%w: %w", ErrStart, err)
 	}
 	return process, nil
+}
+
+// threads bounds the runtime's threads and the compiler's, which otherwise count
+// the machine's processors.
+func threads(n int) []string {
+	return []string{fmt.Sprintf("GOMAXPROCS=%d", n), fmt.Sprintf("RAYON_NUM_THREADS=%d", n)}
 }
 
 // load negotiates and loads.
