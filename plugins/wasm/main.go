@@ -15,7 +15,6 @@ import (
 	"runtime/debug"
 
 	"github.com/hashicorp/go-hclog"
-	"github.com/ringfence/ringfence/internal/seccomp"
 	"github.com/ringfence/ringfence/pluginkit"
 	"github.com/ringfence/ringfence/plugins/wasm/internal/engine"
 	"github.com/ringfence/ringfence/plugins/wasm/internal/engine/wasmer"
@@ -37,7 +36,7 @@ func main() {
 		Engines: map[string]func() engine.Engine{wasmer.Name: func() engine.Engine { return wasmer.New() }},
 		Module:  func(size uint64) (*serve.Mapping, error) { return serve.MapSealed(pluginkit.ModuleFD, size) },
 		Limit:   serve.Lower,
-		Confine: seccomp.WASM.Install,
+		Confine: confine,
 		Exit:    os.Exit,
 		// os.Stderr is replaced later; this is the one that the host reads.
 		Log: hclog.New(&hclog.LoggerOptions{Level: hclog.Info, Output: os.Stderr, JSONFormat: true}),

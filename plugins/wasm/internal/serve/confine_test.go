@@ -2,10 +2,12 @@ package serve
 
 import (
 	"errors"
+	"fmt"
 	"os"
 	"os/exec"
 	"slices"
 	"strings"
+	"syscall"
 	"testing"
 
 	"github.com/hashicorp/go-hclog"
@@ -76,5 +78,18 @@ func TestNoHandshakeWithoutAFilter(t *testing.T) {
 	line, err := child.Output()
 	if err != nil || len(line) != 0 || !strings.Contains(said.String(), "no filter") {
 		t.Errorf("handshake %q, %v, log %q", line, err, said.String())
+	}
+}
+
+// Nobody of its uid can attach to the process. What such a process has under
+// /proc belongs to root, and else to its own uid and gid.
+func TestProcessIsOpaque(t *testing.T) {
+	p := startProcess(t, []byte{0})
+	info, err := os.Stat(fmt.Sprintf("/proc/%d/mem", p.command.Process.Pid))
+	if err != nil {
+		t.Fatal(err)
+	}
+	if owner := info.Sys().(*syscall.Stat_t); owner.Uid != 0 || owner.Gid != 0 {
+		t.Errorf("it is dumpable: /proc/PID/mem belongs to %d and %d", owner.Uid, owner.Gid)
 	}
 }
