@@ -244,3 +244,24 @@ func TestNativeFilter(t *testing.T) {
 		t.Error("a filter that does not exist was left out")
 	}
 }
+
+// Seccomp counts as there only if a child has installed every stage and each
+// gave its answer; a child that the filter ended reports nothing.
+func TestSeccompIsTried(t *testing.T) {
+	w := newWorld(t)
+	if l := w.jail.Found().layer(Seccomp); !l.On || l.Note != "both stages" {
+		t.Errorf("%+v", l)
+	}
+	for name, lines := range map[string]map[string]orders.Line{
+		"ended":   {},
+		"refused": {orders.Seccomp: {Layer: orders.Seccomp, Error: "function not implemented"}},
+	} {
+		f := found(attempt{way: neither, lines: lines}, nil, nil, nil, nil)
+		if l := f.layer(Seccomp); l.On || l.Why == "" {
+			t.Errorf("%s: %+v", name, l)
+		}
+		if err := f.Require(BestEffort); !errors.Is(err, ErrLevel) {
+			t.Errorf("%s: best effort goes without a filter: %v", name, err)
+		}
+	}
+}

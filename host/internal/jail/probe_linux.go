@@ -167,27 +167,11 @@ func found(a attempt, failed []attempt, noIDs error, groups *hierarchy, noGroups
 	add(Layer{Name: Capabilities, On: a.holds(orders.Capabilities) && a.holds(orders.Identity)}, tried(orders.Capabilities), "")
 	add(Layer{Name: NoNewPrivs, On: a.holds(orders.NoNewPrivs)}, tried(orders.NoNewPrivs), "")
 	add(Layer{Name: Landlock, On: a.holds(orders.Landlock), Note: a.lines[orders.Landlock].Note}, tried(orders.Landlock), fixLandlock)
-	add(Layer{Name: Seccomp, On: seccomp() == nil}, seccomp(), "a kernel with CONFIG_SECCOMP_FILTER")
+	add(Layer{Name: Seccomp, On: a.holds(orders.Seccomp), Note: a.lines[orders.Seccomp].Note}, tried(orders.Seccomp), "a kernel with CONFIG_SECCOMP_FILTER")
 	add(Layer{Name: Limits, On: a.holds(orders.Limits)}, tried(orders.Limits), "")
 	add(Layer{Name: Groups, On: groups != nil, Note: groups.note()}, noGroups, fixGroups)
 	add(Layer{Name: PDeath, On: a.holds(orders.Parent)}, tried(orders.Parent), "")
 	return f
-}
-
-// seccomp asks whether the kernel can end a process for a system call. The
-// filters themselves are installed where they are known.
-func seccomp() error {
-	if _, err := unix.PrctlRetInt(unix.PR_GET_SECCOMP, 0, 0, 0, 0); err != nil {
-		return fmt.Errorf("prctl PR_GET_SECCOMP: %w", err)
-	}
-	b, err := os.ReadFile("/proc/sys/kernel/seccomp/actions_avail")
-	if err != nil {
-		return nil // only the list is missing
-	}
-	if !listed(string(b), "kill_process") {
-		return errors.New("the kernel cannot end a process for a system call")
-	}
-	return nil
 }
 
 func (h *hierarchy) note() string {
