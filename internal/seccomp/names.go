@@ -3,6 +3,7 @@ package seccomp
 import (
 	_ "embed"
 	"fmt"
+	"runtime"
 	"strconv"
 	"strings"
 	"sync"
@@ -36,45 +37,48 @@ func (a Arch) audit() uint32 {
 //go:embed syscalls.txt
 var syscalls string
 
-type numbering struct {
-	number map[string]uint32
-	name   map[uint32]string
+// numbers are parsed when the first filter for the architecture is made, by a
+// process that somebody waits for: so those of the others are left alone.
+var numbers = map[Arch]func() map[string]uint32{
+	AMD64: sync.OnceValue(func() map[string]uint32 { return parse(0) }),
+	ARM64: sync.OnceValue(func() map[string]uint32 { return parse(1) }),
 }
 
-var numberings = sync.OnceValue(func() map[Arch]numbering {
-	all := map[Arch]numbering{
-		AMD64: {map[string]uint32{}, map[uint32]string{}},
-		ARM64: {map[string]uint32{}, map[uint32]string{}},
-	}
+func parse(column int) map[string]uint32 {
+	m := make(map[string]uint32, strings.Count(syscalls, "\n"))
 	for line := range strings.Lines(syscalls) {
 		f := strings.Fields(line)
-		for i, a := range []Arch{AMD64, ARM64} {
-			if n, err := strconv.ParseUint(f[i+1], 10, 32); err == nil {
-				all[a].number[f[0]], all[a].name[uint32(n)] = uint32(n), f[0]
-			}
+		if n, err := strconv.ParseUint(f[column+1], 10, 32); err == nil {
+			m[f[0]] = uint32(n)
 		}
 	}
-	return all
-})
+	return m
+}
 
 // Name is the name of a system call, or its number where it has none.
 func (a Arch) Name(number uint32) string {
-	if name, ok := numberings()[a].name[number]; ok {
-		return name
+	if all := numbers[a]; all != nil {
+		for name, n := range all() {
+			if n == number {
+				return name
+			}
+		}
 	}
 	return fmt.Sprintf("syscall %d", number)
 }
 
 // Number is the number of a system call; ok is false where there is none.
 func (a Arch) Number(name string) (number uint32, ok bool) {
-	number, ok = numberings()[a].number[name]
+	if all := numbers[a]; all != nil {
+		number, ok = all()[name]
+	}
 	return number, ok
 }
 
 // known says that a name exists on some architecture, so is not a typing error.
 func known(name string) bool {
-	for _, n := range numberings() {
-		if _, ok := n.number[name]; ok {
+	for _, a := range []Arch{Arch(runtime.GOARCH), AMD64, ARM64} {
+		if _, ok := a.Number(name); ok {
 			return true
 		}
 	}
