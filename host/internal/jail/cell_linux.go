@@ -181,6 +181,7 @@ func (c *Cell) pipes() (err error) {
 type Command struct {
 	Path  string
 	Args  []string
+	Env   []string  // nothing of the host's
 	Files []uintptr // by number in the child
 	Sys   *syscall.SysProcAttr
 }
@@ -220,6 +221,8 @@ func (c *Cell) Command(files []uintptr) Command {
 	}
 	return Command{
 		Path: "/proc/self/fd/" + strconv.Itoa(trampoline), Args: []string{orders.Trampoline, strconv.Itoa(in)},
+		// It is over before a second thread or a garbage collection pays.
+		Env:   []string{"GOMAXPROCS=1", "GOGC=off"},
 		Files: files, Sys: sys,
 	}
 }

@@ -10,6 +10,7 @@ func (g *group) unlimit(controller, file string) {
 	if g == nil {
 		return
 	}
+	<-g.made
 	if g.v2 {
 		controller = ""
 	}

@@ -69,10 +69,12 @@ func findGroups() (*hierarchy, error) {
 
 func (h *hierarchy) tryMake() error {
 	g, err := h.make(Room{})
-	if err == nil {
-		g.remove()
+	if err != nil {
+		return err
 	}
-	return err
+	<-g.made
+	g.remove()
+	return g.err
 }
 
 // tryV2 uses the unified hierarchy if the host's own group has the controllers
@@ -170,35 +172,44 @@ type group struct {
 	v2   bool
 	dirs map[string]string // by controller; "" in v2
 	dir  *os.File          // of v2
+	made chan struct{}     // closed when there is nothing left to make
+	err  error             // of making it
 }
 
+// make makes a group. In v2 it is there at once, to be forked into. In v1 a
+// process moves in after the fork, so the folders are made meanwhile, and add
+// says if that failed.
 func (h *hierarchy) make(r Room) (*group, error) {
-	g := &group{v2: h.v2 != "", dirs: map[string]string{}}
+	g := &group{v2: h.v2 != "", dirs: map[string]string{}, made: make(chan struct{})}
 	name := h.mine + strconv.FormatUint(h.count.Add(1), 10)
-	under := h.v1
-	if g.v2 {
-		under = map[string]string{"": h.v2}
+	if !g.v2 {
+		go func() {
+			defer close(g.made)
+			g.err = g.build(h.v1, name, r)
+		}()
+		return g, nil
 	}
+	defer close(g.made)
+	err := g.build(map[string]string{"": h.v2}, name, r)
+	if err == nil {
+		g.dir, err = os.Open(g.dirs[""])
+	}
+	if err != nil {
+		g.rmdir()
+		return nil, err
+	}
+	return g, nil
+}
+
+func (g *group) build(under map[string]string, name string, r Room) error {
 	for c, dir := range under {
 		path := filepath.Join(dir, name)
 		if err := os.Mkdir(path, 0o755); err != nil {
-			g.remove()
-			return nil, fmt.Errorf("make a control group: %w", err)
+			return fmt.Errorf("make a control group: %w", err)
 		}
 		g.dirs[c] = path
 	}
-	if err := g.limit(r); err != nil {
-		g.remove()
-		return nil, err
-	}
-	if g.v2 {
-		var err error
-		if g.dir, err = os.Open(g.dirs[""]); err != nil {
-			g.remove()
-			return nil, err
-		}
-	}
-	return g, nil
+	return g.limit(r)
 }
 
 // limit writes what the room allows. Swap is not to make up for memory; where
@@ -260,6 +271,9 @@ func (g *group) add(pid int) error {
 	if g == nil || g.v2 {
 		return nil
 	}
+	if <-g.made; g.err != nil {
+		return g.err
+	}
 	var wg sync.WaitGroup
 	errs := make(chan error, len(g.dirs))
 	for _, dir := range g.dirs {
@@ -288,6 +302,7 @@ func (g *group) outOfMemory() bool {
 	if g == nil {
 		return false
 	}
+	<-g.made
 	name := filepath.Join(g.dirs["memory"], "memory.oom_control")
 	if g.v2 {
 		name = filepath.Join(g.dirs[""], "memory.events")
@@ -310,9 +325,14 @@ func (g *group) remove() {
 	if g == nil {
 		return
 	}
+	<-g.made
 	if g.dir != nil {
 		_ = g.dir.Close()
 	}
+	g.rmdir()
+}
+
+func (g *group) rmdir() {
 	for _, dir := range g.dirs {
 		for try := 0; errors.Is(unix.Rmdir(dir), unix.EBUSY) && try < 100; try++ {
 			time.Sleep(time.Millisecond)

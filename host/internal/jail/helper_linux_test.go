@@ -2,6 +2,7 @@ package jail
 
 import (
 	"bytes"
+	"context"
 	"errors"
 	"fmt"
 	"io"
@@ -94,22 +95,22 @@ func TestAsOrdinaryUser(t *testing.T) {
 
 // world is a jail and a staged prisoner.
 type world struct {
-	t       *testing.T
+	t       testing.TB
 	jail    *Jail
 	program string
 	static  bool
 }
 
-func newWorld(t *testing.T) *world {
+func newWorld(t testing.TB) *world {
 	t.Helper()
 	return newWorldOf(t, filepath.Join(bin, "prisoner"))
 }
 
-func newWorldOf(t *testing.T, program string, more ...stage.Item) *world {
+func newWorldOf(t testing.TB, program string, more ...stage.Item) *world {
 	t.Helper()
 	base := private(t)
 	trampoline := staged(t, filepath.Join(base, "jail"), stage.Item{Path: filepath.Join(bin, orders.Trampoline), Exec: true})
-	j, err := Open(t.Context(), trampoline)
+	j, err := Open(context.Background(), trampoline)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -123,7 +124,7 @@ func newWorldOf(t *testing.T, program string, more ...stage.Item) *world {
 }
 
 // private makes a folder that nobody else can enter, as hosts do.
-func private(t *testing.T) string {
+func private(t testing.TB) string {
 	t.Helper()
 	base := filepath.Join(t.TempDir(), "private")
 	if err := os.Mkdir(base, 0o700); err != nil {
@@ -132,7 +133,7 @@ func private(t *testing.T) string {
 	return base
 }
 
-func staged(t *testing.T, dir string, items ...stage.Item) string {
+func staged(t testing.TB, dir string, items ...stage.Item) string {
 	t.Helper()
 	if err := os.Mkdir(dir, 0o700); err != nil {
 		t.Fatal(err)
@@ -208,7 +209,7 @@ func (w *world) fork(cell *Cell) *inmate {
 	i := &inmate{cell: cell, out: outR, pidfd: -1}
 	cmd := cell.Command([]uintptr{null.Fd(), outW.Fd(), outW.Fd()})
 	cmd.Sys.PidFD, cmd.Sys.Pdeathsig = &i.pidfd, 0
-	i.pid, _, err = syscall.StartProcess(cmd.Path, cmd.Args, &syscall.ProcAttr{Files: cmd.Files, Sys: cmd.Sys})
+	i.pid, _, err = syscall.StartProcess(cmd.Path, cmd.Args, &syscall.ProcAttr{Env: cmd.Env, Files: cmd.Files, Sys: cmd.Sys})
 	if err != nil {
 		w.t.Fatal(err)
 	}
@@ -236,7 +237,7 @@ func (i *inmate) wait() syscall.WaitStatus {
 }
 
 // says is what the prisoner prints until it ends.
-func (i *inmate) says(t *testing.T) string {
+func (i *inmate) says(t testing.TB) string {
 	t.Helper()
 	if i.err != nil {
 		t.Fatalf("the jail was not built: %v", i.err)

@@ -103,7 +103,7 @@ func (c *Cell) run(ctx context.Context) ([]orders.Line, error) {
 	cmd.Sys.Pdeathsig = 0 // of a thread that may end; the pipes end a child whose host has gone
 	var pid int
 	for try := 0; ; try++ {
-		pid, _, err = syscall.StartProcess(cmd.Path, cmd.Args, &syscall.ProcAttr{Files: cmd.Files, Sys: cmd.Sys})
+		pid, _, err = syscall.StartProcess(cmd.Path, cmd.Args, &syscall.ProcAttr{Env: cmd.Env, Files: cmd.Files, Sys: cmd.Sys})
 		if !errors.Is(err, unix.ETXTBSY) || try > 200 {
 			break
 		}

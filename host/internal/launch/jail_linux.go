@@ -28,10 +28,10 @@ func (p *Process) confine(socketDir string) error {
 }
 
 // jailed makes a fork one of the trampoline. It begins in no folder, having no
-// right to any, and without a variable.
+// right to any.
 func (f forkSpec) jailed(cell *jail.Cell) forkSpec {
 	cmd := cell.Command(f.fds)
-	return forkSpec{path: cmd.Path, argv: cmd.Args, env: []string{}, fds: cmd.Files, keep: f.keep, sys: cmd.Sys, cell: cell}
+	return forkSpec{path: cmd.Path, argv: cmd.Args, env: cmd.Env, fds: cmd.Files, keep: f.keep, sys: cmd.Sys, cell: cell}
 }
 
 // confined gives the trampoline its orders and waits until it has executed the
