@@ -96,6 +96,7 @@ func BenchmarkLayers(b *testing.B) {
 
 // bare is the same program without a jail.
 func (w *world) bare() {
+	_ = private(w.t) // as start does
 	null, err := os.Open(os.DevNull)
 	if err != nil {
 		w.t.Fatal(err)
