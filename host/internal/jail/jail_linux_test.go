@@ -181,6 +181,11 @@ func TestWhatAProcessHas(t *testing.T) {
 	w := newWorld(t)
 	signal.Ignore(unix.SIGHUP, unix.SIGTSTP) // as under nohup
 	defer signal.Reset(unix.SIGHUP, unix.SIGTSTP)
+	inherited, err := unix.FcntlInt(0, unix.F_DUPFD, 100) // as from a careless parent of the host
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer unix.Close(inherited)
 	for _, in := range w.ways() {
 		t.Run(in.String(), func(t *testing.T) {
 			w := *w

@@ -217,7 +217,8 @@ func (c *child) rss() (uint64, error) {
 
 // childFiles lays out the descriptors of the child. Numbers that are not named
 // are closed in it: Go opens everything close-on-exec, but what the host
-// itself inherited from whoever started it need not be.
+// itself inherited from whoever started it need not be. In a jail all of that is
+// the trampoline's work, in one system call.
 func childFiles(s *Spec, std [3]*os.File) ([]uintptr, []*os.File) {
 	const closed = ^uintptr(0)
 	fds := make([]uintptr, 0, 16)
@@ -232,8 +233,10 @@ func childFiles(s *Spec, std [3]*os.File) ([]uintptr, []*os.File) {
 		set(n, f.Fd())
 		keep = append(keep, f)
 	}
-	for _, n := range inheritable() {
-		set(n, closed)
+	if s.Jail == nil {
+		for _, n := range inheritable() {
+			set(n, closed)
+		}
 	}
 	for _, n := range s.numbers() {
 		set(n, s.Files[n].Fd())
