@@ -36,7 +36,6 @@ func init() {
 		"secret memory":       numeric(unix.SYS_MEMFD_SECRET, 0),
 		"landlock":            numeric(unix.SYS_LANDLOCK_CREATE_RULESET, 0, 0, 1),
 		"a filter more":       numeric(unix.SYS_SECCOMP, 2, 0, 0), // SECCOMP_GET_ACTION_AVAIL
-		"strict seccomp":      func(*World) string { return said(unix.Prctl(unix.PR_SET_SECCOMP, 99, 0, 0, 0)) },
 		"how busy is the machine": func(*World) string {
 			var s unix.Sysinfo_t
 			return said(unix.Sysinfo(&s))

@@ -53,11 +53,9 @@ func init() {
 		"make memory executable by key": on(unix.SYS_PKEY_MPROTECT, page, unix.PROT_READ|unix.PROT_EXEC, none),
 		"move memory and leave it":      on(unix.SYS_MREMAP, page, page, unix.MREMAP_MAYMOVE|unix.MREMAP_DONTUNMAP),
 		"move memory to a chosen place": on(unix.SYS_MREMAP, page, page, unix.MREMAP_MAYMOVE|unix.MREMAP_FIXED, 0x10000000000),
-		"copy a shared mapping":         duplicate,
 		"lock memory":                   on(unix.SYS_MLOCK, page),
 		"lock all memory":               numeric(unix.SYS_MLOCKALL, unix.MCL_FUTURE|unix.MCL_ONFAULT),
 		"remap pages of a file":         on(unix.SYS_REMAP_FILE_PAGES, page, 0, 0, 0),
-		"map the page at zero":          func(*World) string { return zero() },
 		"eat memory":                    eat,
 		"eat memory that is read-only":  hide,
 		"eat address space":             func(*World) string { return eating(unix.PROT_READ, 1<<30, 128<<30, keep) },
@@ -108,23 +106,6 @@ func punch(w *World) string {
 		return "map-" + said(err)
 	}
 	return call(unix.SYS_MADVISE, at, page, unix.MADV_REMOVE)
-}
-
-// duplicate is mremap's old way of a second mapping of the same memory.
-func duplicate(w *World) string {
-	at, err := mmap(page, unix.PROT_READ, unix.MAP_SHARED, w.Ring)
-	if err != nil {
-		return "map-" + said(err)
-	}
-	return call(unix.SYS_MREMAP, at, 0, page, unix.MREMAP_MAYMOVE)
-}
-
-func zero() string {
-	_, _, errno := unix.Syscall6(unix.SYS_MMAP, 0, page, rw, anon|unix.MAP_FIXED, none, 0)
-	if errno != 0 {
-		return said(errno)
-	}
-	return call(unix.SYS_MUNMAP, 0, page)
 }
 
 // eat maps memory until it may not, and gives it back.

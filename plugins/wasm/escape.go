@@ -15,7 +15,7 @@ import (
 // taken gives the process an engine that has been broken, for the escape tests:
 // a module or compiled code is the order for an attack, which runs where the
 // compiler or the guest would. All else is the real sandbox, but for the layers
-// that the test leaves out.
+// that the test leaves out. It does not return: the main thread makes attacks too.
 func taken(c serve.Config) serve.Config {
 	c.Engines = map[string]func() engine.Engine{"wasmer": func() engine.Engine { return broken{} }}
 	without := os.Getenv("ESCAPE_WITHOUT")
@@ -25,7 +25,18 @@ func taken(c serve.Config) serve.Config {
 	if strings.Contains(without, "limits") {
 		c.Limit = func(serve.Limits) error { return nil }
 	}
+	go serve.Serve(serve.New(c))
+	for f := range onMain { // the thread that the host's parent-death signal is on
+		f()
+		onMain <- nil
+	}
 	return c
+}
+
+var onMain = make(chan func())
+
+func init() {
+	attack.OnMainThread = func(f func()) { onMain <- f; <-onMain }
 }
 
 // broken is the engine, its module and its instance in one.
