@@ -26,6 +26,9 @@ const (
 	madvNoHugePage = 15
 	madvCollapse   = 25
 
+	madvGuardInstall = 102
+	madvGuardRemove  = 103
+
 	futexWait       = 0
 	futexWake       = 1
 	futexRequeue    = 3

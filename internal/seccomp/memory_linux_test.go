@@ -52,6 +52,20 @@ var memoryAttacks = []attack{
 		}
 		return mapping(noFile, rw, unix.MAP_PRIVATE|unix.MAP_ANON|unix.MAP_GROWSDOWN)()
 	}},
+	{"written memory past RLIMIT_DATA", "ok", "ok", killed, func() string {
+		for range 4 {
+			// What was written stays in memory, and the limit forgets it.
+			b, err := unix.Mmap(-1, 0, 1<<20, rw, unix.MAP_PRIVATE|unix.MAP_ANON)
+			if err != nil {
+				return said(err)
+			}
+			b[0] = 1
+			if err := unix.Mprotect(b, unix.PROT_READ); err != nil {
+				return said(err)
+			}
+		}
+		return "ok"
+	}},
 	{"droppable memory past RLIMIT_DATA", "ENOMEM EINVAL", "ENOMEM", killed, func() string {
 		if err := unix.Prlimit(0, unix.RLIMIT_DATA, &unix.Rlimit{Cur: 1 << 20, Max: 1 << 20}, nil); err != nil {
 			return said(err)

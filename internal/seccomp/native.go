@@ -101,13 +101,14 @@ func sockets() []Rule {
 // handshake line.
 func nativeTwo() Table {
 	t := Table{Default: Allow}
-	return t.with(withoutNewCode(
+	return t.with(onlyMaps(
 		privateMemory(0, protRead, protWrite, protRead|protWrite),
 		droppableMemory(),
 		ringMemory(),
 		Form{Long(2, protRead, protRead|protWrite), Long(3, mapPrivate)},
-	)...).
+	)).
 		with(
+			forms("mprotect", "nothing becomes executable", Form{Long(2, 0).Besides(protRead | protWrite)}),
 			kill("execveat", "the plugin has been executed"),
 			kill("socket", "the listener exists"),
 			kill("bind", "the listener exists"),

@@ -37,7 +37,13 @@ func wasmOne(params Params) Table {
 // wasmTwo is what a process loses before a guest runs in it.
 func wasmTwo() Table {
 	t := Table{Default: Allow}
-	return t.with(withoutNewCode(privateMemory(0, protRead, protWrite, protRead|protWrite), droppableMemory(), ringMemory())...).
+	return t.with(
+		onlyMaps(privateMemory(0, protRead, protWrite, protRead|protWrite), droppableMemory(), ringMemory()),
+		// RLIMIT_DATA counts what may be written now. Memory that was written
+		// and then made read-only, or inaccessible, would no longer be counted.
+		forms("mprotect", "memory that a guest or libc's malloc grows into, and new stacks: nothing becomes executable, and nothing ceases to be writable, which would take it off the limit of memory",
+			Form{Long(2, protRead|protWrite)}),
+	).
 		with(withoutNewPeers()...).
 		with(
 			kill("fcntl", "the module has been read"),
@@ -47,13 +53,10 @@ func wasmTwo() Table {
 		)
 }
 
-// withoutNewCode keeps native code from becoming other native code: a
-// vulnerability that writes memory does not become one that executes it.
-func withoutNewCode(maps ...Form) []Rule {
-	return []Rule{
-		forms("mmap", "nothing executable, no files but the ring", maps...),
-		forms("mprotect", "nothing becomes executable", Form{Long(2, 0).Besides(protRead | protWrite)}),
-	}
+// onlyMaps keeps native code from becoming other native code: a vulnerability
+// that writes memory does not become one that executes it.
+func onlyMaps(maps ...Form) Rule {
+	return forms("mmap", "nothing executable, no files but the ring", maps...)
 }
 
 // withoutNewPeers leaves the one connection that there is.

@@ -31,7 +31,12 @@ func main() {
 		fmt.Println("ringfence-plugin-wasm", build())
 		return
 	}
-	serve.Serve(serve.New(serve.Config{
+	serve.Serve(serve.New(taken(config())))
+}
+
+// config is what this process is made of.
+func config() serve.Config {
+	return serve.Config{
 		Build:   build(),
 		Engines: map[string]func() engine.Engine{wasmer.Name: func() engine.Engine { return wasmer.New() }},
 		Module:  func(size uint64) (*serve.Mapping, error) { return serve.MapSealed(pluginkit.ModuleFD, size) },
@@ -40,7 +45,7 @@ func main() {
 		Exit:    os.Exit,
 		// os.Stderr is replaced later; this is the one that the host reads.
 		Log: hclog.New(&hclog.LoggerOptions{Level: hclog.Info, Output: os.Stderr, JSONFormat: true}),
-	}))
+	}
 }
 
 // build names this build in at most 128 bytes.

@@ -25,11 +25,13 @@ const cpuPeriod = 100_000
 // hierarchy is where this host can make control groups: below its own, in the
 // unified hierarchy (v2) or in one for each controller (v1).
 type hierarchy struct {
-	v2    string            // the host's own group, or ""
-	v1    map[string]string // and by controller
-	mine  string            // prefix of the names of this host's groups
-	count atomic.Uint64
+	v2   string            // the host's own group, or ""
+	v1   map[string]string // and by controller
+	mine string            // prefix of the names of this host's groups
 }
+
+// groupCount numbers the groups of all hosts of this process.
+var groupCount atomic.Uint64
 
 // controllers are those that limit a sandbox; memory and pids must be there.
 var controllers = []string{"memory", "pids", "cpu"}
@@ -181,7 +183,7 @@ type group struct {
 // says if that failed.
 func (h *hierarchy) make(r Room) (*group, error) {
 	g := &group{v2: h.v2 != "", dirs: map[string]string{}, made: make(chan struct{})}
-	name := h.mine + strconv.FormatUint(h.count.Add(1), 10)
+	name := h.mine + strconv.FormatUint(groupCount.Add(1), 10)
 	if !g.v2 {
 		go func() {
 			defer close(g.made)

@@ -67,3 +67,16 @@ func TestIDsDiffer(t *testing.T) {
 		t.Errorf("%d are still in use", len(s.used))
 	}
 }
+
+// Two hosts in one process do not take each other's groups.
+func TestGroupsOfTwoHostsDiffer(t *testing.T) {
+	dir := t.TempDir()
+	for range 2 {
+		h := &hierarchy{mine: groupPrefix, v1: map[string]string{"memory": dir}}
+		g, err := h.make(Room{})
+		if err != nil {
+			t.Fatal(err)
+		}
+		defer g.remove()
+	}
+}
