@@ -43,6 +43,15 @@ func openHostile(t *testing.T, way string) *host.Host {
 	if err := os.WriteFile(path, append(program[:len(program):len(program)], "way="+way...), 0o700); err != nil {
 		t.Fatal(err)
 	}
+	if err := os.Link(filepath.Join(built.Bin(t), "ringfence-jail"), filepath.Join(dir, "ringfence-jail")); err != nil {
+		trampoline, err := os.ReadFile(filepath.Join(built.Bin(t), "ringfence-jail")) // on another file system
+		if err == nil {
+			err = os.WriteFile(filepath.Join(dir, "ringfence-jail"), trampoline, 0o700)
+		}
+		if err != nil {
+			t.Fatal(err)
+		}
+	}
 	text := strings.NewReplacer("STATE", filepath.Join(dir, "state"), "MODULE", built.Tool(t, "rogue")).Replace(`
 ringfence {
   state_dir     = "STATE"

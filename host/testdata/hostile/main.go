@@ -30,7 +30,7 @@ type (
 var escapes = "\x1b[2J\x1b]0;owned\x07\r\nringfence: forged line\u202e" + strings.Repeat("x", 6<<10)
 
 func main() {
-	exe, err := os.ReadFile("/proc/self/exe")
+	exe, err := os.ReadFile("/" + os.Args[0]) // its root has no /proc
 	if err != nil {
 		panic(err)
 	}
