@@ -94,3 +94,16 @@ func TestEscapeNative(t *testing.T) {
 		})
 	}
 }
+
+// Where there is no control group, limits of the process bound its memory. What
+// is mapped is not used, so that a group would not see it.
+func TestEscapeEatsMemoryWithoutAGroup(t *testing.T) {
+	a := newTries(t)
+	a.w.jail.groups = nil
+	if got := a.jailed(t, "eat memory", "native"); got != "ENOMEM" {
+		t.Errorf("in the jail: %q", got)
+	}
+	if got := a.free(t, "eat memory"); got != attack.OK {
+		t.Errorf("without the jail: %q", got)
+	}
+}
