@@ -51,7 +51,12 @@ type prison struct {
 func newPrison(t testing.TB) *prison {
 	t.Helper()
 	trampoline, sandbox, libraries := programs(t)
-	dir, err := rundir.Open(t.TempDir())
+	base, err := os.MkdirTemp("", "e") // short, since paths of sockets are
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { _ = os.RemoveAll(base) })
+	dir, err := rundir.Open(base)
 	if err != nil {
 		t.Fatal(err)
 	}

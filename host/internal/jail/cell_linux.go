@@ -88,6 +88,8 @@ func (c *Cell) fill(r Room) error {
 		if c.group, err = c.jail.groups.make(r); err != nil {
 			return err
 		}
+	} else if r.Memory > 0 {
+		c.orders.Limits = append(c.orders.Limits, memoryLimits(r.Memory)...)
 	}
 	return c.pipes()
 }
@@ -167,6 +169,24 @@ func limits(r Room, own bool) []orders.Limit {
 		list = append(list, orders.Limit{Name: "RLIMIT_NPROC", Resource: unix.RLIMIT_NPROC, Value: n})
 	}
 	return list
+}
+
+const (
+	// reservedData is what runtimes map without using it: Go its heap in pieces
+	// of 64 MiB, libc an arena for each thread.
+	reservedData = 256 << 20
+	// reservedSpace is address space that is not data. An engine reserves 6 GiB
+	// for a guest's memory; page tables cost a 512th of what is mapped.
+	reservedSpace = 64 << 30
+)
+
+// memoryLimits stand in for a control group that the host may not make.
+func memoryLimits(memory uint64) []orders.Limit {
+	data := memory + reservedData
+	return []orders.Limit{
+		{Name: "RLIMIT_DATA", Resource: unix.RLIMIT_DATA, Value: data},
+		{Name: "RLIMIT_AS", Resource: unix.RLIMIT_AS, Value: data + reservedSpace},
+	}
 }
 
 func (c *Cell) pipes() (err error) {

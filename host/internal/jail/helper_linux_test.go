@@ -82,7 +82,7 @@ func TestAsOrdinaryUser(t *testing.T) {
 	if err := os.Chown(own, nobody, nobody); err != nil {
 		t.Fatal(err)
 	}
-	cmd := exec.Command(test, "-test.v", "-test.timeout=120s")
+	cmd := exec.Command(test, "-test.v", "-test.timeout=10m")
 	cmd.Dir = own
 	cmd.Env = []string{binaries + "=" + dir, "TMPDIR=" + own, "HOME=" + own, "PATH=" + os.Getenv("PATH")}
 	cmd.SysProcAttr = &syscall.SysProcAttr{Credential: &syscall.Credential{Uid: nobody, Gid: nobody}}

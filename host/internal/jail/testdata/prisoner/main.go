@@ -13,6 +13,8 @@ import (
 	"time"
 
 	"golang.org/x/sys/unix"
+
+	"github.com/ringfence/ringfence/internal/attack"
 )
 
 var attempts = map[string]func(args []string) (string, error){
@@ -127,6 +129,7 @@ var attempts = map[string]func(args []string) (string, error){
 		}
 		return strconv.Itoa(int(b[0])), nil
 	},
+	"attack": func(a []string) (string, error) { return attack.Perform([]byte(a[0])), nil },
 	"spin": func([]string) (string, error) {
 		for {
 		}
