@@ -82,7 +82,8 @@ func init() {
 		},
 		"spin": func(*World) string {
 			fmt.Fprintln(stderr, Begun)
-			for {
+			for n := 0; ; n++ {
+				runtime.KeepAlive(n)
 			}
 		},
 		"sit": func(*World) string {

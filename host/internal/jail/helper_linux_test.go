@@ -98,7 +98,6 @@ type world struct {
 	t       testing.TB
 	jail    *Jail
 	program string
-	static  bool
 }
 
 func newWorld(t testing.TB) *world {

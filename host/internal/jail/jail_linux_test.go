@@ -96,15 +96,6 @@ func noLimit(resource int) func(*Cell) {
 // namespace then has all capabilities again after the exec.
 func keepPrivileges(c *Cell) { c.orders.Privileged, c.orders.ID = false, 0 }
 
-// writable makes the mount of the root writable again.
-func writable(c *Cell) {
-	for _, t := range c.trees {
-		_ = unix.MountSetattr(int(t.Fd()), "", unix.AT_EMPTY_PATH, &unix.MountAttr{Attr_clr: unix.MOUNT_ATTR_RDONLY})
-	}
-	c.orders.Mounts[0].Write = true
-	noLandlock(c)
-}
-
 // Each attempt is refused, for the reason that its layer gives, and succeeds as
 // soon as that layer is gone: it is the layer that stops it.
 func TestEscape(t *testing.T) {
