@@ -180,7 +180,7 @@ func TestASandboxThatWasTakenOverHurtsNobodyElse(t *testing.T) {
 }
 
 func TestACallBeginsAgainInPlaceOfAWornSandbox(t *testing.T) {
-	h := openHostile(t, "worn once "+filepath.Join(t.TempDir(), "marker"))
+	h := openHostile(t, "worn until "+time.Now().Add(3*time.Second).Format(time.RFC3339Nano))
 	if _, err := h.Call(t.Context(), "bad.good", nil); err != nil {
 		t.Error(err)
 	}
@@ -198,7 +198,7 @@ func TestACallBeginsAgainInPlaceOfAWornSandbox(t *testing.T) {
 // A plugin that could change its tools would pass a check as one and run as
 // another.
 func TestAPluginThatDescribesOtherToolsLaterIsRefused(t *testing.T) {
-	h := openHostile(t, "other tools later "+filepath.Join(t.TempDir(), "marker"))
+	h := openHostile(t, "other tools each time")
 	if _, err := h.Call(t.Context(), "bad.good", nil); err != nil {
 		t.Fatal(err)
 	}
