@@ -8,7 +8,8 @@ VERSION     ?= dev
 
 TOOLS       := jq github rogue
 GUESTS      := $(TOOLS:%=bin/tools/%.wasm)
-HOST_GO      = $(shell find main.go host policies pluginkit shmchan -name '*.go' -not -name '*_test.go' -not -path '*/testdata/*' 2>/dev/null)
+JAIL_GO      = $(shell find plugins/jail internal/orders internal/seccomp -name '*.go' -not -name '*_test.go' 2>/dev/null)
+HOST_GO      = $(shell find main.go host internal/orders internal/seccomp policies pluginkit shmchan -name '*.go' -not -name '*_test.go' -not -path '*/testdata/*' 2>/dev/null)
 # What the host embeds is part of it.
 HOST_EMBEDS  = host/cli/demo/policy.hcl
 GUEST_GO     = $(shell find pluginkit/guest -name '*.go' -not -name '*_test.go' -not -path '*/testdata/*')
@@ -20,7 +21,7 @@ STATICCHECK := honnef.co/go/tools/cmd/staticcheck@v0.7.0
 .DELETE_ON_ERROR:
 .PHONY: build help demo test check model hammer bench figures fuzz generate clean install uninstall force
 
-build: bin/ringfence bin/ringfence-plugin-wasm $(GUESTS) ## build everything into bin/ (the default)
+build: bin/ringfence bin/ringfence-jail bin/ringfence-plugin-wasm $(GUESTS) ## build everything into bin/ (the default)
 
 help: ## list the targets
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed 's/:.*## /\t/' | sort | expand -t 14
@@ -69,7 +70,7 @@ clean: ## remove what was built (compiled modules stay: ringfence cache clear)
 
 install: build ## copy bin/ to $(PREFIX)/lib/ringfence and link the command into $(PREFIX)/bin
 	install -d $(DESTDIR)$(PREFIX)/lib/ringfence/lib $(DESTDIR)$(PREFIX)/lib/ringfence/tools $(DESTDIR)$(PREFIX)/bin
-	install -m 0755 bin/ringfence bin/ringfence-plugin-wasm $(DESTDIR)$(PREFIX)/lib/ringfence/
+	install -m 0755 bin/ringfence bin/ringfence-jail bin/ringfence-plugin-wasm $(DESTDIR)$(PREFIX)/lib/ringfence/
 	install -m 0755 bin/lib/libwasmer.so $(DESTDIR)$(PREFIX)/lib/ringfence/lib/
 	install -m 0644 $(GUESTS) $(DESTDIR)$(PREFIX)/lib/ringfence/tools/
 	ln -sf ../lib/ringfence/ringfence $(DESTDIR)$(PREFIX)/bin/ringfence
@@ -83,6 +84,10 @@ bin/version: force
 
 bin/ringfence: go.mod go.sum bin/version $(HOST_GO) $(HOST_EMBEDS)
 	CGO_ENABLED=0 $(GO) build -trimpath -ldflags "-s -w -X github.com/ringfence/ringfence/host/cli.Version=$(VERSION)" -o $@ .
+
+# Static: it runs before there are libraries, and in a root that has none.
+bin/ringfence-jail: go.mod go.sum $(JAIL_GO)
+	CGO_ENABLED=0 $(GO) build -trimpath -ldflags '-s -w' -o $@ ./plugins/jail
 
 bin/tools/%.wasm: go.mod go.sum $(GUEST_GO) plugins/tools/%/*.go
 	GOOS=wasip1 GOARCH=wasm $(GO) build -buildmode=c-shared -trimpath -ldflags '-s -w' -o $@ ./plugins/tools/$*

@@ -25,7 +25,8 @@ var (
 	ErrToolFailed = errors.New("the tool failed")
 	// ErrCrashed: the guest trapped, or ended without an answer.
 	ErrCrashed = errors.New("the guest crashed")
-	// ErrMemory: the guest met its memory limit and gave up.
+	// ErrMemory: the guest met its memory limit and gave up, or its sandbox met
+	// the one of the process and was ended by the kernel.
 	ErrMemory = errors.New("the guest ran out of memory")
 	// ErrResult: the guest's answer breaks the ABI, its schema or a limit.
 	ErrResult = errors.New("bad result")
@@ -100,6 +101,8 @@ func classify(tool string, err error) *CallError {
 		kind = ErrCanceled
 	case errors.Is(err, sandbox.ErrCPUTime):
 		kind = ErrCPUTime
+	case errors.Is(err, sandbox.ErrMemory):
+		kind = ErrMemory
 	case errors.Is(err, sandbox.ErrCompile):
 		kind = ErrModule
 	case errors.Is(err, supervise.ErrClosed), errors.Is(err, ErrClosed):

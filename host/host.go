@@ -16,6 +16,7 @@ import (
 	"github.com/hashicorp/go-hclog"
 
 	"github.com/ringfence/ringfence/host/internal/audit"
+	"github.com/ringfence/ringfence/host/internal/jail"
 	"github.com/ringfence/ringfence/host/internal/modcache"
 	"github.com/ringfence/ringfence/host/internal/rundir"
 	"github.com/ringfence/ringfence/host/internal/sandbox"
@@ -140,7 +141,7 @@ func (h *Host) open(settings policies.Settings) error {
 	if h.cache, err = OpenCache(settings); err != nil {
 		return err
 	}
-	h.factory = &lazyFactory{opts: h.opts, dir: h.dir}
+	h.factory = &lazyFactory{opts: h.opts, dir: h.dir, level: jail.Level(settings.Isolation)}
 	return nil
 }
 
@@ -192,6 +193,9 @@ func (h *Host) Close() error {
 	h.active.Wait()
 	for _, p := range h.plugins {
 		p.close()
+	}
+	if h.factory != nil {
+		h.factory.close()
 	}
 	if h.dir != nil {
 		errs = append(errs, h.dir.Close())

@@ -31,7 +31,7 @@ func open(t testing.TB, text string, opts host.Options) *host.Host {
 	if err != nil {
 		t.Fatal(err)
 	}
-	opts.Sandbox = filepath.Join(built.Bin(t), "ringfence-plugin-wasm")
+	opts.Sandbox = sandboxProgram(t)
 	h, err := host.Open(policy, opts)
 	if err != nil {
 		t.Fatal(err)
@@ -47,6 +47,8 @@ func open(t testing.TB, text string, opts host.Options) *host.Host {
 	})
 	return h
 }
+
+func sandboxProgram(t testing.TB) string { return filepath.Join(built.Bin(t), "ringfence-plugin-wasm") }
 
 const rogue = `
 ringfence {

@@ -43,6 +43,15 @@ func openHostile(t *testing.T, way string) *host.Host {
 	if err := os.WriteFile(path, append(program[:len(program):len(program)], "way="+way...), 0o700); err != nil {
 		t.Fatal(err)
 	}
+	if err := os.Link(filepath.Join(built.Bin(t), "ringfence-jail"), filepath.Join(dir, "ringfence-jail")); err != nil {
+		trampoline, err := os.ReadFile(filepath.Join(built.Bin(t), "ringfence-jail")) // on another file system
+		if err == nil {
+			err = os.WriteFile(filepath.Join(dir, "ringfence-jail"), trampoline, 0o700)
+		}
+		if err != nil {
+			t.Fatal(err)
+		}
+	}
 	text := strings.NewReplacer("STATE", filepath.Join(dir, "state"), "MODULE", built.Tool(t, "rogue")).Replace(`
 ringfence {
   state_dir     = "STATE"
@@ -171,7 +180,7 @@ func TestASandboxThatWasTakenOverHurtsNobodyElse(t *testing.T) {
 }
 
 func TestACallBeginsAgainInPlaceOfAWornSandbox(t *testing.T) {
-	h := openHostile(t, "worn once "+filepath.Join(t.TempDir(), "marker"))
+	h := openHostile(t, "worn until "+time.Now().Add(3*time.Second).Format(time.RFC3339Nano))
 	if _, err := h.Call(t.Context(), "bad.good", nil); err != nil {
 		t.Error(err)
 	}
@@ -189,7 +198,7 @@ func TestACallBeginsAgainInPlaceOfAWornSandbox(t *testing.T) {
 // A plugin that could change its tools would pass a check as one and run as
 // another.
 func TestAPluginThatDescribesOtherToolsLaterIsRefused(t *testing.T) {
-	h := openHostile(t, "other tools later "+filepath.Join(t.TempDir(), "marker"))
+	h := openHostile(t, "other tools each time")
 	if _, err := h.Call(t.Context(), "bad.good", nil); err != nil {
 		t.Fatal(err)
 	}

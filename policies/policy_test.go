@@ -158,6 +158,15 @@ func TestDefaults(t *testing.T) {
 	if a.HTTP() != nil || a.SHA256() != "" || a.Lifetime() != LifetimeCall || len(a.Env()) != 0 || len(a.Secrets()) != 0 {
 		t.Errorf("plugin without grants has some: %+v", a)
 	}
+	if got := p.Settings().Isolation; got != IsolationStandard {
+		t.Errorf("Isolation = %q", got)
+	}
+	for _, level := range []Isolation{IsolationStrict, IsolationStandard, IsolationBestEffort} {
+		src := "ringfence {\n  isolation = \"" + string(level) + "\"\n}"
+		if got := parse1(t, src, Options{}).Settings().Isolation; got != level {
+			t.Errorf("Isolation = %q, want %q", got, level)
+		}
+	}
 	if got := p.Settings().StateDir; got != "/var/xdg/ringfence" {
 		t.Errorf("StateDir = %q", got)
 	}

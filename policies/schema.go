@@ -28,8 +28,7 @@ var policyShape = shape{
 
 var settingsShape = shape{
 	name:      `the "ringfence" block`,
-	arguments: []string{"max_sandboxes", "state_dir"},
-	notYet:    map[string]string{"isolation": "Remove the line. Sandboxes are separate processes around the WASM engine today; the kernel jail that the levels describe is not in place."},
+	arguments: []string{"max_sandboxes", "state_dir", "isolation"},
 }
 
 var variableShape = shape{
@@ -56,7 +55,7 @@ var pluginShape = shape{
 		"workspace": "Remove the block; a plugin sees no files.",
 		"invoke":    "Remove the block; a plugin cannot call other plugins' tools.",
 		"guard":     "Remove the block; data that crosses the wall is not scanned yet.",
-		"isolation": "Remove the line; the kernel jail is not in place.",
+		"isolation": "Write it in the ringfence block: it counts for all plugins.",
 	},
 }
 

@@ -1,6 +1,7 @@
 package policies
 
 import (
+	"fmt"
 	"os"
 	"path/filepath"
 	"runtime"
@@ -22,11 +23,27 @@ type Settings struct {
 	// default $XDG_STATE_HOME/ringfence, else ~/.local/state/ringfence, else,
 	// without a home, ringfence-UID among the temporary files.
 	StateDir string
+	// Isolation is how much of the kernel jail a machine must give; by default
+	// IsolationStandard. A machine that gives more is used for all it gives.
+	Isolation Isolation
 }
+
+// Isolation is a level that the ringfence block demands.
+type Isolation string
+
+const (
+	// IsolationStrict demands every layer of the jail.
+	IsolationStrict Isolation = "strict"
+	// IsolationStandard demands seccomp, no_new_privs, limits, and namespaces
+	// with a root of their own or Landlock with rules for TCP.
+	IsolationStandard Isolation = "standard"
+	// IsolationBestEffort demands seccomp, no_new_privs and limits.
+	IsolationBestEffort Isolation = "best_effort"
+)
 
 // settings decodes the ringfence block, which may be absent (nil).
 func (d *decoder) settings(b *hclsyntax.Block) Settings {
-	s := Settings{MaxSandboxes: 2 * runtime.NumCPU()}
+	s := Settings{MaxSandboxes: 2 * runtime.NumCPU(), Isolation: IsolationStandard}
 	if b == nil {
 		s.StateDir = d.defaultStateDir()
 		return s
@@ -37,6 +54,9 @@ func (d *decoder) settings(b *hclsyntax.Block) Settings {
 			s.MaxSandboxes = n
 		}
 	}
+	if a := b.Body.Attributes["isolation"]; a != nil {
+		s.Isolation = d.isolation(a)
+	}
 	a := b.Body.Attributes["state_dir"]
 	if a == nil {
 		s.StateDir = d.defaultStateDir()
@@ -46,6 +66,20 @@ func (d *decoder) settings(b *hclsyntax.Block) Settings {
 		s.StateDir, _ = d.path(a, text)
 	}
 	return s
+}
+
+func (d *decoder) isolation(a *hclsyntax.Attribute) Isolation {
+	text, ok := d.text(a, anywhere)
+	switch level := Isolation(text); {
+	case !ok:
+	case level == IsolationStrict, level == IsolationStandard, level == IsolationBestEffort:
+		return level
+	default:
+		d.errorf(a.Expr.Range(), fmt.Sprintf("unknown isolation %q", text),
+			"It is \"strict\" (every layer of the jail), \"standard\" (the default) or \"best_effort\".%s",
+			didYouMean(text, []string{"strict", "standard", "best_effort"}))
+	}
+	return IsolationStandard
 }
 
 // defaultStateDir follows the XDG base directory specification, which says to

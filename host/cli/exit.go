@@ -44,6 +44,7 @@ var codes = []struct {
 	{host.ErrClosed, exitInterrupted, "canceled"},
 	{host.ErrAudit, exitUsage, "audit"},
 	{errInterrupted, exitInterrupted, "interrupted"},
+	{errUnjailed, exitSandbox, "sandbox"},
 	{errOutput, exitUsage, "output"},
 	{errNobodyReads, exitNobodyReads, "output"},
 }
@@ -84,8 +85,8 @@ type failure struct {
 // report prints an error: to standard error for people, to standard output as
 // JSON for programs.
 func (a *app) report(err error) {
-	if errors.Is(err, errNobodyReads) || errors.Is(err, errUnfit) {
-		return // whoever closed the pipe knows; inspect has printed why
+	if errors.Is(err, errNobodyReads) || errors.Is(err, errUnfit) || errors.Is(err, errUnjailed) {
+		return // whoever closed the pipe knows; inspect and doctor have printed why
 	}
 	var policy *policies.DiagnosticsError
 	isPolicy := errors.As(err, &policy)

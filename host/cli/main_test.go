@@ -91,20 +91,27 @@ func (d *deployment) start(args ...string) *exec.Cmd {
 	return cmd
 }
 
-// sandboxes lists the processes that run the staged sandbox program of this
-// deployment.
+// sandboxes lists the processes whose root is the staged sandbox program of this
+// deployment. A sandbox knows itself by other paths; the kernel's table of its
+// mounts tells where its root comes from.
 func (d *deployment) sandboxes() (pids []int) {
 	entries, err := os.ReadDir("/proc")
 	if err != nil {
 		d.t.Fatal(err)
 	}
+	// The table counts from the file system's own root, which need not be /.
+	run := "/" + filepath.Join(strings.Split(d.state, "/")[2:]...) + "/run/"
 	for _, e := range entries {
 		pid, err := strconv.Atoi(e.Name())
 		if err != nil {
 			continue
 		}
-		if exe, _ := os.Readlink(fmt.Sprintf("/proc/%d/exe", pid)); strings.HasPrefix(exe, d.state) {
-			pids = append(pids, pid)
+		mounts, _ := os.ReadFile(fmt.Sprintf("/proc/%d/mountinfo", pid))
+		for line := range strings.Lines(string(mounts)) {
+			if f := strings.Fields(line); len(f) > 4 && f[4] == "/" && strings.Contains(f[3], run) {
+				pids = append(pids, pid)
+				break
+			}
 		}
 	}
 	return pids

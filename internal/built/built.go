@@ -14,7 +14,10 @@ import (
 	"testing"
 )
 
-var build = sync.OnceValues(func() (string, error) {
+var build = sync.OnceValues(func() (string, error) { return target("build") })
+
+// target makes one, and names the folder of what is built.
+func target(name string) (string, error) {
 	root, err := repository()
 	if err != nil {
 		return "", err
@@ -25,13 +28,13 @@ var build = sync.OnceValues(func() (string, error) {
 		return "", err
 	}
 	defer unlock()
-	cmd := exec.Command("make", "-s", "build")
+	cmd := exec.Command("make", "-s", name)
 	cmd.Dir = root
 	if out, err := cmd.CombinedOutput(); err != nil {
-		return "", fmt.Errorf("make build: %w\n%s", err, out)
+		return "", fmt.Errorf("make %s: %w\n%s", name, err, out)
 	}
 	return filepath.Join(root, "bin"), nil
-})
+}
 
 // Bin is the folder of the built binaries.
 func Bin(t testing.TB) string {
@@ -41,6 +44,16 @@ func Bin(t testing.TB) string {
 		t.Fatal(err)
 	}
 	return bin
+}
+
+// Escape is the sandbox program with an engine that makes attacks.
+func Escape(t testing.TB) string {
+	t.Helper()
+	bin, err := target("bin/escape/ringfence-plugin-wasm")
+	if err != nil {
+		t.Fatal(err)
+	}
+	return filepath.Join(bin, "escape", "ringfence-plugin-wasm")
 }
 
 // Tool is a first-party module: "jq", "github", "rogue".

@@ -1,3 +1,9 @@
+// The runtime must not look at its cgroup now and then, as it does by default:
+// under the system-call filter that is a death, and GOMAXPROCS is the host's to
+// choose.
+//go:debug containermaxprocs=0
+//go:debug updatemaxprocs=0
+
 // Command ringfence-plugin-wasm is the sandbox process for WebAssembly plugins.
 // The host starts it; it serves one plugin and ends with its host.
 package main
@@ -25,15 +31,21 @@ func main() {
 		fmt.Println("ringfence-plugin-wasm", build())
 		return
 	}
-	serve.Serve(serve.New(serve.Config{
+	serve.Serve(serve.New(taken(config())))
+}
+
+// config is what this process is made of.
+func config() serve.Config {
+	return serve.Config{
 		Build:   build(),
 		Engines: map[string]func() engine.Engine{wasmer.Name: func() engine.Engine { return wasmer.New() }},
 		Module:  func(size uint64) (*serve.Mapping, error) { return serve.MapSealed(pluginkit.ModuleFD, size) },
 		Limit:   serve.Lower,
+		Confine: confine,
 		Exit:    os.Exit,
 		// os.Stderr is replaced later; this is the one that the host reads.
 		Log: hclog.New(&hclog.LoggerOptions{Level: hclog.Info, Output: os.Stderr, JSONFormat: true}),
-	}))
+	}
 }
 
 // build names this build in at most 128 bytes.

@@ -1,8 +1,10 @@
 # How to build the sandbox process, for the Makefile to include. It needs $(GO),
-# sets nothing outside of WASM_*, and adds two targets:
+# sets nothing outside of WASM_*, and adds three targets:
 #
 #   bin/ringfence-plugin-wasm   the sandbox process
 #   bin/lib/libwasmer.so        the engine, found beside it wherever bin/ is
+#   bin/escape/ringfence-plugin-wasm   the sandbox process with an engine that has
+#                               been taken over, for the escape tests only
 #
 # The tag custom_wasmer_runtime makes wasmer-go leave out its own linker flags,
 # which would write the module cache's path into the binary. The library is
@@ -19,7 +21,7 @@ WASM_ENV        = CGO_ENABLED=1 CGO_CFLAGS="-O2 -I$(WASM_PACKAGED)/include" \
                   CGO_LDFLAGS="-L$(CURDIR)/bin/lib -lwasmer" CGO_LDFLAGS_ALLOW='.*'
 WASM_LDFLAGS    = -s -w -extldflags '-Wl,-rpath,\$$ORIGIN/lib:/lib -Wl,-z,relro,-z,now'
 
-WASM_SOURCES    = $(shell find plugins/wasm pluginkit -name '*.go' -not -path '*/testdata/*' -not -name '*_test.go')
+WASM_SOURCES    = $(shell find plugins/wasm pluginkit internal/seccomp \( -name '*.go' -o -name syscalls.txt \) -not -path '*/testdata/*' -not -name '*_test.go')
 
 bin/lib/libwasmer.so: go.mod
 	@mkdir -p bin/lib
@@ -31,3 +33,6 @@ bin/lib/libwasmer.so: go.mod
 
 bin/ringfence-plugin-wasm: bin/lib/libwasmer.so go.mod go.sum $(WASM_SOURCES)
 	$(WASM_ENV) $(GO) build -trimpath -tags custom_wasmer_runtime -ldflags "$(WASM_LDFLAGS)" -o $@ ./plugins/wasm
+
+bin/escape/ringfence-plugin-wasm: bin/lib/libwasmer.so go.mod go.sum $(WASM_SOURCES) $(wildcard internal/attack/*)
+	$(WASM_ENV) $(GO) build -trimpath -tags custom_wasmer_runtime,escape -ldflags "$(WASM_LDFLAGS)" -o $@ ./plugins/wasm

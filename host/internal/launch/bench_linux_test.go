@@ -2,23 +2,31 @@ package launch
 
 import (
 	"context"
+	"fmt"
 	"os"
+	"path/filepath"
 	"slices"
 	"testing"
 	"time"
 
+	"github.com/ringfence/ringfence/host/internal/dynlink"
+	"github.com/ringfence/ringfence/host/internal/jail"
 	"github.com/ringfence/ringfence/host/internal/rundir"
+	"github.com/ringfence/ringfence/host/internal/stage"
+	"github.com/ringfence/ringfence/internal/built"
 )
 
 // BenchmarkConnected measures what a user waits for: exec to the first answered
-// health check, ours against go-plugin as it comes, in turns within one run.
+// health check, ours in the jail and without, against go-plugin as it comes, in
+// turns within one run.
 func BenchmarkConnected(b *testing.B) {
 	dir, err := rundir.Open(b.TempDir())
 	if err != nil {
 		b.Fatal(err)
 	}
 	defer dir.Close()
-	var ours, bare []time.Duration
+	inside := inJail(b)
+	var ours, jailed, bare []time.Duration
 	for b.Loop() {
 		began := time.Now()
 		p, err := Start(context.Background(), Spec{Name: "good", Path: hostile, Args: []string{"good"}, Dir: dir})
@@ -26,6 +34,15 @@ func BenchmarkConnected(b *testing.B) {
 			b.Fatal(err)
 		}
 		ours = append(ours, time.Since(began))
+		p.Kill()
+
+		s := Spec{Name: "good", Args: []string{"good"}, Dir: dir}
+		inside.confine(&s)
+		began = time.Now()
+		if p, err = Start(context.Background(), s); err != nil {
+			b.Fatal(err)
+		}
+		jailed = append(jailed, time.Since(began))
 		p.Kill()
 
 		began = time.Now()
@@ -47,8 +64,80 @@ func BenchmarkConnected(b *testing.B) {
 		b.ReportMetric(p90.Seconds()*1e3, name+"-p90-ms")
 		return p50.Seconds()
 	}
-	b.ReportMetric(report("ours", ours)/report("bare", bare), "ratio-p50")
+	unjailed := report("ours", ours)
+	b.ReportMetric(unjailed/report("bare", bare), "ratio-p50")
+	b.ReportMetric(report("jailed", jailed)/unjailed, "jailed-ratio-p50")
 	b.ReportMetric(0, "ns/op")
+}
+
+// BenchmarkSandbox measures the same with the real sandbox program and its
+// engine's library: what the jail adds to a launch that a user waits for.
+func BenchmarkSandbox(b *testing.B) {
+	dir, err := rundir.Open(b.TempDir())
+	if err != nil {
+		b.Fatal(err)
+	}
+	defer dir.Close()
+	inside := inJail(b)
+	program, loader := sandboxProgram(b)
+	null, err := os.Open(os.DevNull)
+	if err != nil {
+		b.Fatal(err)
+	}
+	defer null.Close()
+	var took [2][]time.Duration
+	for b.Loop() {
+		for n, j := range []*jail.Jail{nil, inside.jail} {
+			s := Spec{Name: "wasm", Path: program, Dir: dir, Files: map[int]*os.File{4: null}, Memory: 1 << 30, CPUs: 2}
+			if s.Jail = j; j != nil {
+				s.Loader = loader
+			}
+			began := time.Now()
+			p, err := Start(context.Background(), s)
+			if err != nil {
+				b.Fatal(err)
+			}
+			took[n] = append(took[n], time.Since(began))
+			p.Kill()
+		}
+	}
+	for n, name := range []string{"unjailed", "jailed"} {
+		slices.Sort(took[n])
+		for _, percentile := range []int{10, 50, 90} {
+			b.ReportMetric(took[n][len(took[n])*percentile/100].Seconds()*1e3, fmt.Sprintf("%s-p%d-ms", name, percentile))
+		}
+	}
+	for _, percentile := range []int{10, 50} {
+		at := len(took[0]) * percentile / 100
+		b.ReportMetric(took[1][at].Seconds()/took[0][at].Seconds(), fmt.Sprintf("ratio-p%d", percentile))
+	}
+	b.ReportMetric(0, "ns/op")
+}
+
+// sandboxProgram stages the built sandbox program as hosts do.
+func sandboxProgram(b *testing.B) (program, loader string) {
+	b.Helper()
+	path := filepath.Join(built.Bin(b), "ringfence-plugin-wasm")
+	needs, err := dynlink.Of(path, filepath.Join(filepath.Dir(path), jail.LibraryFolder))
+	if err != nil {
+		b.Fatal(err)
+	}
+	items := []stage.Item{{Path: path, Exec: true}, {Path: needs.Loader, As: needs.Loader[1:], Exec: true}, {Folder: true, As: jail.SocketFolder}}
+	for name, from := range needs.Libraries {
+		items = append(items, stage.Item{Path: from, As: filepath.Join(jail.LibraryFolder, name)})
+	}
+	into := filepath.Join(b.TempDir(), "program")
+	if err := os.Mkdir(into, 0o700); err != nil {
+		b.Fatal(err)
+	}
+	b.Cleanup(func() {
+		_ = filepath.WalkDir(into, func(p string, _ os.DirEntry, _ error) error { return os.Chmod(p, 0o700) })
+	})
+	files, err := stage.Stage(into, items...)
+	if err != nil {
+		b.Fatal(err)
+	}
+	return files[0].Path, needs.Loader
 }
 
 // BenchmarkKilled measures Kill until nothing of the process is left.

@@ -13,6 +13,7 @@ import (
 
 	"golang.org/x/sys/unix"
 
+	"github.com/ringfence/ringfence/host/internal/jail"
 	"github.com/ringfence/ringfence/host/internal/rundir"
 )
 
@@ -26,6 +27,7 @@ import (
 type child struct {
 	pid   int
 	pidfd int
+	cell  *jail.Cell    // nil without a jail
 	dead  chan struct{} // closed when it has ended; status is valid then
 	gone  chan struct{} // closed when it has been reaped
 
@@ -38,16 +40,18 @@ type child struct {
 
 type forkSpec struct {
 	path string
-	args []string
+	argv []string
 	env  []string
 	dir  string
 	fds  []uintptr // by number in the child
 	keep []*os.File
+	sys  *syscall.SysProcAttr // of the jail, or nil
+	cell *jail.Cell
 }
 
 // startChild forks and returns when exec has succeeded.
 func startChild(s forkSpec) (*child, error) {
-	c := &child{pidfd: -1, dead: make(chan struct{}), gone: make(chan struct{})}
+	c := &child{pidfd: -1, cell: s.cell, dead: make(chan struct{}), gone: make(chan struct{})}
 	started := make(chan error, 1)
 	go func() {
 		runtime.LockOSThread()
@@ -65,13 +69,13 @@ func startChild(s forkSpec) (*child, error) {
 }
 
 func (c *child) fork(s forkSpec) error {
-	attr := &syscall.ProcAttr{
-		Dir: s.dir, Env: s.env, Files: s.fds,
-		Sys: &syscall.SysProcAttr{Setsid: true, Pdeathsig: syscall.SIGKILL, PidFD: &c.pidfd},
+	if s.sys == nil {
+		s.sys = &syscall.SysProcAttr{Setsid: true, Pdeathsig: syscall.SIGKILL}
 	}
-	argv := append([]string{s.path}, s.args...)
+	s.sys.PidFD = &c.pidfd
+	attr := &syscall.ProcAttr{Dir: s.dir, Env: s.env, Files: s.fds, Sys: s.sys}
 	for try := 0; ; try++ {
-		pid, _, err := syscall.StartProcess(s.path, argv, attr)
+		pid, _, err := syscall.StartProcess(s.path, s.argv, attr)
 		if errors.Is(err, syscall.ETXTBSY) && try < 200 {
 			// Another goroutine forked while the staged copy was being
 			// written, and its child holds the descriptor until it executes.
@@ -80,7 +84,7 @@ func (c *child) fork(s forkSpec) error {
 		}
 		runtime.KeepAlive(s.keep)
 		if err != nil {
-			return &os.PathError{Op: "execute", Path: s.path, Err: err}
+			return &os.PathError{Op: "execute", Path: s.argv[0], Err: err}
 		}
 		c.pid = pid
 		break
@@ -113,6 +117,8 @@ func (c *child) await() {
 	}
 	if c.exit.Signal != syscall.SIGKILL {
 		c.exit.Killed, c.exit.Cause = false, nil // it ended before the signal came
+	} else if !c.killed && c.cell != nil && c.cell.OutOfMemory() {
+		c.exit.Cause = ErrMemoryLimit
 	}
 	c.exit.CPU = time.Duration(usage.Utime.Nano() + usage.Stime.Nano())
 	c.mu.Unlock()
@@ -135,7 +141,7 @@ const cldExited = 1 // CLD_EXITED
 
 // killSession ends what the process started and moved to other process groups.
 // What moved on to a session of its own is out of reach without a process
-// namespace.
+// namespace, with which it is dead already.
 func (c *child) killSession() {
 	for range 8 {
 		found := false
@@ -163,6 +169,9 @@ func (c *child) kill(cause error) {
 	}
 	_ = unix.Kill(-c.pid, unix.SIGKILL)
 	_ = unix.PidfdSendSignal(c.pidfd, unix.SIGKILL, nil, 0)
+	if c.cell != nil {
+		c.cell.Kill()
+	}
 }
 
 // cpuTime reads the process's CPU clock, in which all its threads count.
@@ -208,7 +217,8 @@ func (c *child) rss() (uint64, error) {
 
 // childFiles lays out the descriptors of the child. Numbers that are not named
 // are closed in it: Go opens everything close-on-exec, but what the host
-// itself inherited from whoever started it need not be.
+// itself inherited from whoever started it need not be. In a jail all of that is
+// the trampoline's work, in one system call.
 func childFiles(s *Spec, std [3]*os.File) ([]uintptr, []*os.File) {
 	const closed = ^uintptr(0)
 	fds := make([]uintptr, 0, 16)
@@ -223,8 +233,10 @@ func childFiles(s *Spec, std [3]*os.File) ([]uintptr, []*os.File) {
 		set(n, f.Fd())
 		keep = append(keep, f)
 	}
-	for _, n := range inheritable() {
-		set(n, closed)
+	if s.Jail == nil {
+		for _, n := range inheritable() {
+			set(n, closed)
+		}
 	}
 	for _, n := range s.numbers() {
 		set(n, s.Files[n].Fd())

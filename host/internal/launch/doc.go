@@ -21,6 +21,7 @@
 //
 // Data goes in as a Spec and comes out as a Process: a connection, a channel
 // that closes on death, and how it died. What is said over the connection is
-// none of this package's business, and neither is confinement: a process that
-// starts a session of its own escapes Kill until a process namespace holds it.
+// none of this package's business. Confinement is that of package jail, whose
+// cells are forked here; without a process namespace a process that starts a
+// session of its own escapes Kill.
 package launch

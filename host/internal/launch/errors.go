@@ -21,6 +21,9 @@ var (
 	ErrDied = errors.New("process ended")
 	// ErrConnection: the process broke its one connection and was killed for it.
 	ErrConnection = errors.New("connection lost")
+	// ErrMemoryLimit: the process used more memory than its control group allows,
+	// and the kernel ended it.
+	ErrMemoryLimit = errors.New("memory limit of the process")
 	// ErrUnsupported: sandboxes do not run on this system.
 	ErrUnsupported = errors.New("not supported on this system")
 )

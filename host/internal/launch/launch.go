@@ -12,6 +12,7 @@ import (
 
 	"github.com/hashicorp/go-hclog"
 
+	"github.com/ringfence/ringfence/host/internal/jail"
 	"github.com/ringfence/ringfence/host/internal/rundir"
 )
 
@@ -38,6 +39,22 @@ type Spec struct {
 	// Files are the descriptors that the process gets beside 0, 1 and 2, by
 	// their number there. All others are closed. The caller keeps its own.
 	Files map[int]*os.File
+	// Jail confines the process, in the folder of Path as its root. nil starts
+	// it unconfined, which is for tests of what this package does by itself.
+	Jail *jail.Jail
+	// Loader is the path of the program's ELF interpreter, "" for a static one.
+	// It and the libraries lie in the jail's root too.
+	Loader string
+	// Seccomp names the filter that the jail installs before it executes the
+	// program: "native" for a third party's. "" is for a program that installs
+	// its own, stage by stage, which is for our own programs only.
+	Seccomp string
+	// Memory (bytes), Processes and CPUs are what a control group allows, where
+	// the jail has one. 0 leaves memory and processors unlimited, and processes
+	// to the jail.
+	Memory    uint64
+	Processes int
+	CPUs      int
 	// Dir is where the private folder for the socket is made.
 	Dir *rundir.Dir
 	// StartTimeout bounds Start; 0 means DefaultStartTimeout.
@@ -63,6 +80,8 @@ func (s *Spec) check() error {
 		return errors.New("no run folder given")
 	case !filepath.IsAbs(s.Path):
 		return fmt.Errorf("executable %q: want an absolute path", s.Path)
+	case s.Seccomp != "" && s.Jail == nil:
+		return fmt.Errorf("filter %q: it is the jail's to install, and there is none", s.Seccomp)
 	case s.StartTimeout < 0:
 		return fmt.Errorf("start timeout %v: want 0 or more", s.StartTimeout)
 	}
@@ -125,7 +144,8 @@ type Exit struct {
 	Signal syscall.Signal
 	// Killed tells that this host sent the signal.
 	Killed bool
-	// Cause is why the host sent it on its own account, or nil.
+	// Cause is why the host sent it on its own account, or ErrMemoryLimit if
+	// the kernel did, or nil.
 	Cause error
 	// CPU is the processor time that the process used.
 	CPU time.Duration

@@ -152,10 +152,14 @@ func eventually(t *testing.T, what string, ok func() bool, detail func() string)
 }
 
 func (w *world) spec(args ...string) Spec {
-	return Spec{
+	s := Spec{
 		Name: args[0], Path: hostile, Args: args, Dir: w.dir, StartTimeout: 10 * time.Second,
 		Logger: hclog.New(&hclog.LoggerOptions{Output: w.log, Level: hclog.Trace}),
 	}
+	if confinement != nil {
+		confinement.confine(&s)
+	}
+	return s
 }
 
 func (w *world) start(args ...string) *Process {

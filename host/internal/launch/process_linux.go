@@ -12,6 +12,8 @@ import (
 	"golang.org/x/time/rate"
 	"google.golang.org/grpc"
 	"google.golang.org/grpc/connectivity"
+
+	"github.com/ringfence/ringfence/host/internal/jail"
 )
 
 const (
@@ -35,6 +37,8 @@ type Process struct {
 	spec    *Spec
 	fork    forkSpec
 	folder  *os.File
+	cell    *jail.Cell // nil without a jail
+	uid     int        // of what the process makes
 	printed *printed
 	line    chan greeted
 	release func()
@@ -71,6 +75,9 @@ func (p *Process) execute() error {
 	defer errW.Close()
 	f := p.fork
 	f.fds, f.keep = childFiles(p.spec, [3]*os.File{null, outW, errW})
+	if p.cell != nil {
+		f = f.jailed(p.cell)
+	}
 	child, err := startChild(f)
 	if err != nil {
 		_ = outR.Close()

@@ -11,8 +11,8 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// connect opens the socket name in the folder and makes sure that process pid
-// serves it.
+// connect opens the socket name in the folder and makes sure that process pid,
+// which makes files as uid, serves it.
 //
 // The folder belongs to the process, so anything may lie there under that name,
 // and may change while we look. Each step pins what the next one uses:
@@ -23,13 +23,13 @@ import (
 //     is connected to, whatever has been renamed meanwhile;
 //   - a second name (hard link) is refused before anything is sent;
 //   - the kernel says which process called listen.
-func connect(ctx context.Context, folder *os.File, name string, pid int) (*net.UnixConn, error) {
+func connect(ctx context.Context, folder *os.File, name string, pid, uid int) (*net.UnixConn, error) {
 	fd, err := unix.Openat(int(folder.Fd()), name, unix.O_PATH|unix.O_NOFOLLOW|unix.O_CLOEXEC, 0)
 	if err != nil {
 		return nil, &HandshakeError{Reason: fmt.Sprintf("open socket %s: %v", name, err)}
 	}
 	defer unix.Close(fd)
-	if err := checkSocket(fd, name); err != nil {
+	if err := checkSocket(fd, name, uid); err != nil {
 		return nil, err
 	}
 	var d net.Dialer
@@ -56,7 +56,7 @@ func connect(ctx context.Context, folder *os.File, name string, pid int) (*net.U
 	return unixConn, nil
 }
 
-func checkSocket(fd int, name string) error {
+func checkSocket(fd int, name string, uid int) error {
 	var st unix.Stat_t
 	if err := unix.Fstat(fd, &st); err != nil {
 		return fmt.Errorf("stat socket %s: %w", name, err)
@@ -64,8 +64,8 @@ func checkSocket(fd int, name string) error {
 	switch {
 	case st.Mode&unix.S_IFMT != unix.S_IFSOCK:
 		return &HandshakeError{Reason: fmt.Sprintf("%s is no socket (mode %#o)", name, st.Mode)}
-	case int(st.Uid) != os.Geteuid():
-		return &HandshakeError{Reason: fmt.Sprintf("socket %s is owned by uid %d, want %d", name, st.Uid, os.Geteuid())}
+	case int(st.Uid) != uid:
+		return &HandshakeError{Reason: fmt.Sprintf("socket %s is owned by uid %d, want %d", name, st.Uid, uid)}
 	case st.Nlink != 1:
 		return &HandshakeError{Reason: fmt.Sprintf("socket %s has %d names, want 1", name, st.Nlink)}
 	}

@@ -129,7 +129,7 @@ func detached() []int {
 	var found []int
 	dirs, _ := filepath.Glob("/proc/[0-9]*/cmdline")
 	for _, d := range dirs {
-		if b, err := os.ReadFile(d); err == nil && string(b) == hostile+"\x00sit\x00" {
+		if b, err := os.ReadFile(d); err == nil && (string(b) == hostile+"\x00sit\x00" || string(b) == "/hostile\x00sit\x00") {
 			found = append(found, number(filepath.Base(filepath.Dir(d))))
 		}
 	}

@@ -107,10 +107,15 @@ func (l *launcher) prepare(env []string, dir string) error {
 	}
 	s := l.spec
 	l.p = &Process{
-		name: s.Name, spec: s, folder: folder, printed: newPrinted(s),
+		name: s.Name, spec: s, folder: folder, uid: os.Geteuid(), printed: newPrinted(s),
 		line: make(chan greeted, 1), done: make(chan struct{}), clean: make(chan struct{}),
-		fork: forkSpec{path: filepath.Clean(s.Path), args: s.Args, dir: dir,
+		fork: forkSpec{path: filepath.Clean(s.Path), argv: append([]string{s.Path}, s.Args...), dir: dir,
 			env: s.environment(env, pluginkit.Handshake.MagicCookieKey)},
+	}
+	if err := l.p.confine(dir); err != nil {
+		_ = folder.Close()
+		l.p, l.failed = nil, err
+		return err
 	}
 	l.p.release = func() {
 		// The process may have given its folder another name.
@@ -120,6 +125,9 @@ func (l *launcher) prepare(env []string, dir string) error {
 		}
 		_ = s.Dir.Remove(l.folder)
 		_ = folder.Close()
+		if l.p.cell != nil {
+			l.p.cell.Close()
+		}
 	}
 	return nil
 }
@@ -131,6 +139,11 @@ func (l *launcher) Start(context.Context) error {
 		return l.failed
 	}
 	if err := l.p.execute(); err != nil {
+		l.failed = err
+		return err
+	}
+	l.waiting = "its jail"
+	if err := l.p.confined(l.ctx); err != nil {
 		l.failed = err
 		return err
 	}
@@ -170,7 +183,7 @@ func (l *launcher) awaitLine() (string, error) {
 func (l *launcher) connect() error {
 	p := l.p
 	l.waiting = "its connection"
-	sock, err := connect(l.ctx, p.folder, l.socket, p.child.pid)
+	sock, err := connect(l.ctx, p.folder, l.socket, p.child.pid, p.uid)
 	if err != nil {
 		return err
 	}

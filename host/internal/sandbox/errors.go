@@ -22,6 +22,10 @@ var ErrCompile = errors.New("the module could not be compiled")
 // ErrDied means that the process ended while it was needed.
 var ErrDied = errors.New("the sandbox died")
 
+// ErrMemory means that the process used more memory than it may, all in all,
+// and the kernel ended it. A guest that meets its own limit is told so before.
+var ErrMemory = errors.New("the sandbox used up its memory")
+
 // ErrCPUTime means that a call used up its CPU time.
 var ErrCPUTime = errors.New("CPU time used up")
 

@@ -12,6 +12,7 @@ import (
 	"google.golang.org/grpc/codes"
 	"google.golang.org/grpc/status"
 
+	"github.com/ringfence/ringfence/host/internal/jail"
 	"github.com/ringfence/ringfence/host/internal/launch"
 	"github.com/ringfence/ringfence/host/internal/manifest"
 	"github.com/ringfence/ringfence/host/internal/printable"
@@ -24,8 +25,11 @@ import (
 
 // Factory starts sandbox processes of one host.
 type Factory struct {
-	// Executable is the staged copy of ringfence-plugin-wasm.
-	Executable string
+	// Executable is the staged copy of ringfence-plugin-wasm, and Loader the
+	// path of its ELF interpreter; their folder is the sandbox's root.
+	Executable, Loader string
+	// Jail confines every sandbox.
+	Jail *jail.Jail
 	// Dir is the host's private run folder.
 	Dir *rundir.Dir
 	// Logger gets what sandboxes print, as the words of somebody nobody trusts.
@@ -53,7 +57,8 @@ type Plan struct {
 func (f *Factory) Start(ctx context.Context, plan Plan) (*Sandbox, error) {
 	ctx, cancel := context.WithTimeoutCause(ctx, f.LoadTimeout, fmt.Errorf("%w: not ready within %s", ErrStart, f.LoadTimeout))
 	defer cancel()
-	process, err := f.launch(ctx, plan.Plugin, plan.Artifact)
+	memory := plan.GuestMemory + 2*uint64(plan.ArtifactSize) + besideGuest
+	process, err := f.launch(ctx, plan.Plugin, plan.Artifact, memory)
 	if err != nil {
 		return nil, err
 	}
@@ -67,11 +72,23 @@ func (f *Factory) Start(ctx context.Context, plan Plan) (*Sandbox, error) {
 	return s, nil
 }
 
-func (f *Factory) launch(ctx context.Context, plugin string, module *os.File) (*launch.Process, error) {
+// What a process may use beside what it was started for, in bytes. These are
+// the walls behind the sandbox's own limits, which end a guest politely: the
+// kernel kills.
+const (
+	besideGuest    = 1 << 30
+	besideCompiler = 256 << 20
+)
+
+func (f *Factory) launch(ctx context.Context, plugin string, module *os.File, memory uint64) (*launch.Process, error) {
 	process, err := launch.Start(ctx, launch.Spec{
 		Name:         plugin,
 		Path:         f.Executable,
-		Env:          []string{fmt.Sprintf("GOMAXPROCS=%d", f.Threads)},
+		Loader:       f.Loader,
+		Jail:         f.Jail,
+		Memory:       memory,
+		CPUs:         f.Threads,
+		Env:          threads(f.Threads),
 		Files:        map[int]*os.File{pluginkit.ModuleFD: module},
 		Dir:          f.Dir,
 		StartTimeout: f.LoadTimeout,
@@ -81,6 +98,12 @@ func (f *Factory) launch(ctx context.Context, plugin string, module *os.File) (*
 		return nil, fmt.Errorf("%w: %w", ErrStart, err)
 	}
 	return process, nil
+}
+
+// threads bounds the runtime's threads and the compiler's, which otherwise count
+// the machine's processors.
+func threads(n int) []string {
+	return []string{fmt.Sprintf("GOMAXPROCS=%d", n), fmt.Sprintf("RAYON_NUM_THREADS=%d", n)}
 }
 
 // load negotiates and loads.
@@ -156,7 +179,7 @@ func (f *Factory) Compile(ctx context.Context, job CompileJob, w io.Writer) erro
 	ctx, cancel := context.WithTimeoutCause(ctx, job.Timeout,
 		fmt.Errorf("%w: the compiler took more than %s; a module that takes this long is damaged or hostile", ErrCompile, job.Timeout))
 	defer cancel()
-	process, err := f.launch(ctx, job.Plugin+".compile", job.Module)
+	process, err := f.launch(ctx, job.Plugin+".compile", job.Module, job.MaxMemory+besideCompiler)
 	if err != nil {
 		return err
 	}

@@ -2,6 +2,7 @@ package sandbox
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"time"
 
@@ -99,5 +100,9 @@ func (s *Sandbox) died() error {
 	case <-time.After(deathNotice):
 		return nil
 	}
-	return fmt.Errorf("%w: %s", ErrDied, s.process.Exit())
+	exit := s.process.Exit()
+	if errors.Is(exit.Cause, launch.ErrMemoryLimit) {
+		return fmt.Errorf("%w: %s", ErrMemory, exit)
+	}
+	return fmt.Errorf("%w: %s", ErrDied, exit)
 }

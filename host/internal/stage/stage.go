@@ -42,7 +42,8 @@ type Item struct {
 	Path   string // the source; a symlink is followed
 	As     string // path of the copy in the folder; "" means the source's base name
 	SHA256 string // 64 hex digits to compare with, or ""
-	Exec   bool   // mode 0500 instead of 0400
+	Exec   bool   // mode 0555 instead of 0444
+	Folder bool   // an empty folder As, where something can be mounted; no Path
 	Max    int64  // largest size in bytes; 0 means DefaultMax
 }
 
@@ -87,6 +88,12 @@ func (s *staging) all(items []Item) ([]File, error) {
 	files, errs := make([]File, len(items)), make([]error, len(items))
 	var wg sync.WaitGroup
 	for i, item := range items {
+		if item.Folder {
+			if errs[i] = s.folder(item); errs[i] != nil {
+				break
+			}
+			continue
+		}
 		p, err := s.open(item)
 		if err != nil {
 			errs[i] = err
@@ -122,8 +129,8 @@ func (s *staging) open(item Item) (*pair, error) {
 	if as == "" {
 		as = filepath.Base(item.Path)
 	}
-	if !filepath.IsLocal(as) || filepath.Clean(as) != as || as == "." {
-		return nil, fmt.Errorf("%s: copy to %q: want a relative path inside the folder", item.Path, as)
+	if err := checkTarget(item.Path, as); err != nil {
+		return nil, err
 	}
 	src, err := openRegular(item)
 	if err != nil {
@@ -142,11 +149,35 @@ func (s *staging) open(item Item) (*pair, error) {
 	return &pair{item: item, want: want, path: filepath.Join(s.dir, as), src: src, dst: dst}, nil
 }
 
+func checkTarget(path, as string) error {
+	if !filepath.IsLocal(as) || filepath.Clean(as) != as || as == "." {
+		return fmt.Errorf("%s: copy to %q: want a relative path inside the folder", path, as)
+	}
+	return nil
+}
+
+// folder makes an empty folder.
+func (s *staging) folder(item Item) error {
+	if err := checkTarget("folder", item.As); err != nil {
+		return err
+	}
+	if err := s.parents(item.As); err != nil {
+		return err
+	}
+	if err := s.root.Mkdir(item.As, 0o700); err != nil {
+		return err
+	}
+	s.made, s.dirs = append(s.made, item.As), append(s.dirs, item.As)
+	return nil
+}
+
 func (p *pair) run() (File, error) {
 	defer p.src.Close()
 	got, size, err := p.copy()
-	if err == nil && p.item.Exec {
-		err = p.dst.Chmod(0o500)
+	if err == nil && !p.item.Exec {
+		err = p.dst.Chmod(0o444)
+	} else if err == nil {
+		err = p.dst.Chmod(0o555)
 	}
 	if err := errors.Join(err, p.dst.Close()); err != nil {
 		return File{}, err
@@ -225,10 +256,11 @@ func (s *staging) parents(as string) error {
 	return nil
 }
 
-// seal takes the right to write from the folders.
+// seal takes the right to write from the folders. Others may read, since a
+// sandbox has a uid of its own; what keeps them out is the folder above.
 func (s *staging) seal() error {
 	for _, d := range append(s.dirs, ".") {
-		if err := s.root.Chmod(d, 0o500); err != nil {
+		if err := s.root.Chmod(d, 0o555); err != nil {
 			return err
 		}
 	}

@@ -59,7 +59,7 @@ func TestStageKeepsLayoutAndModes(t *testing.T) {
 	for i, want := range []struct {
 		path string
 		mode fs.FileMode
-	}{{"plugin", 0o500}, {"lib/libx.so", 0o400}} {
+	}{{"plugin", 0o555}, {"lib/libx.so", 0o444}} {
 		path := filepath.Join(dir, want.path)
 		if files[i].Path != path {
 			t.Errorf("path = %s, want %s", files[i].Path, path)
@@ -76,8 +76,8 @@ func TestStageKeepsLayoutAndModes(t *testing.T) {
 		}
 	}
 	for _, d := range []string{"", "lib"} {
-		if info, _ := os.Stat(filepath.Join(dir, d)); info.Mode().Perm() != 0o500 {
-			t.Errorf("folder %q: mode %v, want 0500", d, info.Mode())
+		if info, _ := os.Stat(filepath.Join(dir, d)); info.Mode().Perm() != 0o555 {
+			t.Errorf("folder %q: mode %v, want 0555", d, info.Mode())
 		}
 	}
 	write(t, bin, []byte("swapped")) // what was staged stays what it was

@@ -1,7 +1,3 @@
-ringfence {
-  isolation = "strict"
-}
-
 secret "a" {
   command = ["pass", "show", "github"]
 }
@@ -23,6 +19,8 @@ secret "d" {
 plugin "github" {
   source = "https://example.com/github.wasm"
   engine = "wazero"
+
+  isolation = "strict"
 
   limits {
     message_timeout = "5s"

@@ -35,8 +35,12 @@ func (l *logger) reset(sink func(int, string)) { *l = logger{sink: sink} }
 
 // line logs one line, cut at MaxLog.
 func (l *logger) line(level int, line string) {
+	if l.lines >= maxLogLines || l.bytes >= maxLogBytes {
+		l.suppressed++ // before any work: a flood is to cost as little as it can
+		return
+	}
 	line = clean(line, pluginkit.MaxLog)
-	if l.lines >= maxLogLines || l.bytes+len(line) > maxLogBytes {
+	if l.bytes+len(line) > maxLogBytes {
 		l.suppressed++
 		return
 	}

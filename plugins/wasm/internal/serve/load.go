@@ -5,6 +5,7 @@ import (
 	"strings"
 	"time"
 
+	"github.com/ringfence/ringfence/internal/seccomp"
 	"github.com/ringfence/ringfence/pluginkit/wire"
 	"github.com/ringfence/ringfence/plugins/wasm/internal/guest"
 	"google.golang.org/grpc/codes"
@@ -40,6 +41,11 @@ func (s *Server) Load(ctx context.Context, request *wire.LoadRequest) (*wire.Loa
 	code.Close()
 	if err != nil {
 		return &wire.LoadResponse{Failure: failure(guest.FailureOf(err))}, nil
+	}
+	// From here on no memory becomes executable. Instantiating runs the start
+	// function of the module, so this comes before.
+	if err := s.config.Confine(seccomp.Two); err != nil {
+		return nil, status.Errorf(codes.Internal, "confine the process: %v", err)
 	}
 	plugin := guest.New(guest.Config{
 		Module:      module,

@@ -5,6 +5,7 @@ import (
 	"errors"
 
 	"github.com/hashicorp/go-plugin"
+	"github.com/ringfence/ringfence/internal/seccomp"
 	"github.com/ringfence/ringfence/pluginkit"
 	"github.com/ringfence/ringfence/pluginkit/wire"
 	"google.golang.org/grpc"
@@ -29,8 +30,13 @@ type grpcPlugin struct {
 	server *Server
 }
 
-// GRPCServer implements plugin.GRPCPlugin.
+// GRPCServer implements plugin.GRPCPlugin. go-plugin calls it when the listener
+// exists and before it prints the handshake line, without which no host
+// connects: so a process that cannot be confined never hears from anybody.
 func (p *grpcPlugin) GRPCServer(_ *plugin.GRPCBroker, s *grpc.Server) error {
+	if err := p.server.config.Confine(seccomp.One); err != nil {
+		return err
+	}
 	wire.RegisterSandboxServer(s, p.server)
 	return nil
 }

@@ -10,6 +10,7 @@ import (
 	"path/filepath"
 	"strings"
 	"sync"
+	"syscall"
 	"testing"
 	"time"
 
@@ -64,6 +65,9 @@ func startProcess(t testing.TB, content []byte) *process {
 		pluginkit.Handshake.MagicCookieKey + "=" + pluginkit.Handshake.MagicCookieValue}
 	p.command.ExtraFiles = []*os.File{null, file} // descriptors 3 and 4
 	p.command.Stderr = &p.stderr
+	if os.Geteuid() == 0 { // a gid of its own: see TestProcessIsOpaque
+		p.command.SysProcAttr = &syscall.SysProcAttr{Credential: &syscall.Credential{Gid: 65534, NoSetGroups: true}}
+	}
 	stdout, err := p.command.StdoutPipe()
 	if err != nil {
 		t.Fatal(err)

@@ -9,6 +9,7 @@ import (
 	"time"
 
 	"github.com/hashicorp/go-hclog"
+	"github.com/ringfence/ringfence/internal/seccomp"
 	"github.com/ringfence/ringfence/pluginkit"
 	"github.com/ringfence/ringfence/pluginkit/wire"
 	"github.com/ringfence/ringfence/plugins/wasm/internal/engine"
@@ -20,10 +21,12 @@ import (
 	"google.golang.org/grpc/test/bufconn"
 )
 
-// sandbox is a server in this process, with the limits left out.
+// sandbox is a server in this process, with the limits and the filter left out.
 type sandbox struct {
 	wire.SandboxClient
-	limits []Limits
+	limits   []Limits
+	stages   []seccomp.Stage
+	confined error // what Confine answers
 }
 
 // newSandbox serves with content behind the module descriptor.
@@ -36,6 +39,7 @@ func newSandbox(t testing.TB, content []byte) *sandbox {
 		Engines: map[string]func() engine.Engine{"wasmer": func() engine.Engine { return wasmer.New() }},
 		Module:  func(size uint64) (*Mapping, error) { return MapSealed(fd, size) },
 		Limit:   func(l Limits) error { box.limits = append(box.limits, l); return nil },
+		Confine: func(stage seccomp.Stage) error { box.stages = append(box.stages, stage); return box.confined },
 		Exit:    func(int) { t.Error("the server would have ended the process") },
 		Log:     hclog.NewNullLogger(),
 	})

@@ -7,6 +7,7 @@ import (
 	"sync/atomic"
 
 	"github.com/hashicorp/go-hclog"
+	"github.com/ringfence/ringfence/internal/seccomp"
 	"github.com/ringfence/ringfence/pluginkit"
 	"github.com/ringfence/ringfence/pluginkit/wire"
 	"github.com/ringfence/ringfence/plugins/wasm/internal/engine"
@@ -28,6 +29,8 @@ type Config struct {
 	Module func(size uint64) (*Mapping, error)
 	// Limit lowers the limits of this process, for good.
 	Limit func(Limits) error
+	// Confine puts a stage of the system-call filter in force, for good.
+	Confine func(seccomp.Stage) error
 	// Exit ends the process. It is called when a guest loops between calls.
 	Exit func(code int)
 	Log  hclog.Logger

@@ -76,7 +76,7 @@ func init() {
 	}
 	// Another process serves the socket.
 	ways["other-process"] = func([]string) {
-		cmd := exec.Command(os.Args[0], "serve-quietly")
+		cmd := exec.Command(self(), "serve-quietly")
 		cmd.Stderr = os.Stderr
 		must(cmd.Start())
 		for {

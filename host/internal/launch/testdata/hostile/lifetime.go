@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"os"
 	"os/exec"
+	"strconv"
 	"strings"
 	"syscall"
 	"time"
@@ -48,8 +49,8 @@ func init() {
 	ways["children"] = func(args []string) {
 		for _, how := range args {
 			for range 3 {
-				cmd := exec.Command(os.Args[0], "sit")
-				cmd.Stdout, cmd.Stderr = os.Stdout, os.Stderr
+				cmd := exec.Command(self(), "sit")
+				cmd.Stdin, cmd.Stdout, cmd.Stderr = os.Stdin, os.Stdout, os.Stderr
 				cmd.SysProcAttr = &syscall.SysProcAttr{Setpgid: how == "own-group", Setsid: how == "own-session"}
 				must(cmd.Start())
 			}
@@ -59,7 +60,7 @@ func init() {
 	ways["bomb"] = func([]string) {
 		go func() {
 			for range 40 {
-				cmd := exec.Command(os.Args[0], "sit")
+				cmd := exec.Command(self(), "sit")
 				_ = cmd.Start()
 			}
 		}()
@@ -92,6 +93,15 @@ func init() {
 				return ""
 			},
 			"exit": func(string) string { os.Exit(7); return "" },
+			"eat": func(n string) string {
+				bytes, err := strconv.Atoi(n)
+				must(err)
+				b := make([]byte, bytes)
+				for i := 0; i < len(b); i += 4096 {
+					b[i] = 1
+				}
+				return n
+			},
 			"burn": func(string) string {
 				for end := time.Now().Add(100 * time.Millisecond); time.Now().Before(end); {
 				}

@@ -1,0 +1,96 @@
+package cli
+
+import (
+	"errors"
+	"fmt"
+	"text/tabwriter"
+
+	"github.com/spf13/cobra"
+
+	"github.com/ringfence/ringfence/host"
+	"github.com/ringfence/ringfence/policies"
+)
+
+func (a *app) doctorCommand() *cobra.Command {
+	level := string(policies.IsolationStandard)
+	cmd := &cobra.Command{
+		Use:   "doctor",
+		Short: "Show how well this machine can jail sandboxes",
+		Long: `Doctor tries every layer of the kernel jail, for real, in a child that does
+nothing else: what versions and settings promise is not looked at. It says what
+is missing, how to get it, and which isolation levels of a policy can be had.
+
+Exit code 4 when the level that is asked for cannot be had.`,
+		Example: `  ringfence doctor
+  ringfence doctor --isolation strict --json`,
+		Args: exactArgs(),
+		RunE: func(cmd *cobra.Command, _ []string) error { return a.doctor(cmd, policies.Isolation(level)) },
+	}
+	cmd.Flags().StringVar(&level, "isolation", level, "the level that decides the exit code: strict, standard or best_effort")
+	_ = cmd.RegisterFlagCompletionFunc("isolation", cobra.FixedCompletions(
+		[]string{"strict", "standard", "best_effort"}, cobra.ShellCompDirectiveNoFileComp))
+	return cmd
+}
+
+// errUnjailed is the exit code of a machine that does not give the level; the
+// table has been printed.
+var errUnjailed = errors.New("this machine does not isolate as asked")
+
+// diagnosis is how --json prints it.
+type diagnosis struct {
+	Layers []host.Layer                `json:"layers"`
+	Levels map[policies.Isolation]bool `json:"levels"`
+	Asked  policies.Isolation          `json:"isolation"`
+	OK     bool                        `json:"ok"`
+}
+
+func (a *app) doctor(cmd *cobra.Command, level policies.Isolation) error {
+	switch level {
+	case policies.IsolationStrict, policies.IsolationStandard, policies.IsolationBestEffort:
+	default:
+		return usagef("--isolation %q: want strict, standard or best_effort", level)
+	}
+	d, err := host.Doctor(cmd.Context(), host.Options{})
+	if err != nil {
+		return err
+	}
+	why := d.Levels[level]
+	if a.json {
+		v := diagnosis{Layers: d.Layers, Levels: map[policies.Isolation]bool{}, Asked: level, OK: why == nil}
+		for l, err := range d.Levels {
+			v.Levels[l] = err == nil
+		}
+		if err := a.printJSON(v); err != nil {
+			return err
+		}
+	} else if err := a.printDiagnosis(d); err != nil {
+		return err
+	}
+	if why != nil {
+		return errUnjailed
+	}
+	return nil
+}
+
+func (a *app) printDiagnosis(d host.Diagnosis) error {
+	w := tabwriter.NewWriter(a.out, 0, 0, 2, ' ', 0)
+	for _, l := range d.Layers {
+		state, text := "yes", l.Note
+		if !l.On {
+			state, text = "no", l.Why
+			if l.Fix != "" {
+				text += "\n\t\t" + l.Fix
+			}
+		}
+		fmt.Fprintf(w, "%s\t%s\t%s\n", l.Name, state, text)
+	}
+	fmt.Fprintln(w)
+	for _, level := range []policies.Isolation{policies.IsolationStrict, policies.IsolationStandard, policies.IsolationBestEffort} {
+		state := "yes"
+		if d.Levels[level] != nil {
+			state = "no"
+		}
+		fmt.Fprintf(w, "isolation = %q\t%s\n", level, state)
+	}
+	return w.Flush()
+}

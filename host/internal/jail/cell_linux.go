@@ -1,0 +1,320 @@
+package jail
+
+import (
+	"errors"
+	"fmt"
+	"os"
+	"path/filepath"
+	"strconv"
+	"syscall"
+
+	"golang.org/x/sys/unix"
+
+	"github.com/ringfence/ringfence/internal/orders"
+)
+
+// Cell is the jail of one process, from before its fork to after its end.
+type Cell struct {
+	jail   *Jail
+	way    way
+	orders *orders.Orders
+	id     int // its own uid, or 0
+	group  *group
+	flags  uintptr // of clone
+
+	trees               []*os.File // detached mounts, in the order of orders.Mounts
+	ordersIn, ordersOut *os.File
+	statusIn, statusOut *os.File
+}
+
+// Prepare makes a cell. Close it when the process has ended, or was never
+// started.
+func (j *Jail) Prepare(r Room) (*Cell, error) {
+	c, err := j.prepare(r, j.way)
+	if err != nil {
+		return nil, fmt.Errorf("prepare a jail: %w", err)
+	}
+	return c, nil
+}
+
+func (j *Jail) prepare(r Room, w way) (*Cell, error) {
+	c := &Cell{jail: j, way: w, orders: &orders.Orders{
+		Program: orders.Text(r.Program), Args: orders.Texts(r.Args), Env: orders.Texts(r.Env),
+		Seccomp: r.Seccomp, Keep: r.Keep, Home: orders.Text(r.SocketDir),
+		Privileged: w == userNS || os.Geteuid() == 0,
+	}}
+	err := c.fill(r)
+	if err != nil {
+		c.Close()
+		return nil, err
+	}
+	return c, nil
+}
+
+func (c *Cell) fill(r Room) error {
+	if c.way != neither {
+		c.flags = unix.CLONE_NEWNS | unix.CLONE_NEWPID | unix.CLONE_NEWNET | unix.CLONE_NEWIPC | unix.CLONE_NEWUTS | unix.CLONE_NEWCGROUP
+		c.orders.Names = true
+	}
+	if c.way == userNS {
+		c.flags |= unix.CLONE_NEWUSER
+	}
+	if c.way != neither && c.jail.ownIDs {
+		var err error
+		if c.id, err = c.jail.ids.take(); err != nil {
+			return err
+		}
+		if c.way == realRoot {
+			c.orders.ID = c.id
+		}
+		// The process makes its socket in there, with its own uid.
+		if err := r.Socket.Chown(c.id, c.id); err != nil {
+			return fmt.Errorf("hand over the socket's folder: %w", err)
+		}
+	}
+	c.orders.Limits = limits(r, c.way != neither)
+	if c.way != neither {
+		if err := c.root(r); err != nil {
+			return err
+		}
+	} else if r.Loader != "" {
+		c.libraries(filepath.Join(filepath.Dir(r.Program), LibraryFolder))
+	}
+	if c.jail.landlock {
+		c.orders.Paths = c.paths(r)
+	}
+	if c.jail.groups != nil {
+		var err error
+		if c.group, err = c.jail.groups.make(r); err != nil {
+			return err
+		}
+	} else if r.Memory > 0 {
+		c.orders.Limits = append(c.orders.Limits, memoryLimits(r.Memory)...)
+	}
+	return c.pipes()
+}
+
+// root orders the staged folder as root, read-only, with the socket's folder
+// in it.
+func (c *Cell) root(r Room) error {
+	c.orders.Program = orders.Text("/" + filepath.Base(r.Program))
+	c.orders.Home = "/" + SocketFolder
+	if r.Loader != "" {
+		c.libraries("/" + LibraryFolder)
+	}
+	c.orders.Mounts = []orders.Mount{
+		{Tree: -1, Path: orders.Text(filepath.Dir(r.Program)), At: "/", Exec: true},
+		{Tree: -1, Path: orders.Text(r.SocketDir), At: "/" + SocketFolder, Write: true},
+	}
+	if c.way != userNS || c.id == 0 {
+		return nil // it can open them itself
+	}
+	for _, m := range c.orders.Mounts {
+		fd, err := unix.OpenTree(unix.AT_FDCWD, string(m.Path), unix.OPEN_TREE_CLONE|unix.OPEN_TREE_CLOEXEC)
+		if err != nil {
+			return fmt.Errorf("open_tree %s: %w", m.Path, err)
+		}
+		c.trees = append(c.trees, os.NewFile(uintptr(fd), string(m.Path)))
+		if err := unix.MountSetattr(fd, "", unix.AT_EMPTY_PATH, m.Attributes()); err != nil {
+			return fmt.Errorf("mount_setattr %s: %w", m.Path, err)
+		}
+	}
+	return nil
+}
+
+// libraries names the folder to the dynamic loader: $ORIGIN needs /proc, and
+// paths of the distribution do not exist in the root.
+func (c *Cell) libraries(dir string) {
+	c.orders.Env = append(c.orders.Env, orders.Text("LD_LIBRARY_PATH="+dir))
+}
+
+// paths are what Landlock leaves.
+func (c *Cell) paths(r Room) []orders.Path {
+	paths := []orders.Path{{Path: c.orders.Program, Exec: true}, {Path: c.orders.Home, Serve: true}}
+	if r.Loader != "" {
+		lib := "/" + LibraryFolder
+		if c.way == neither {
+			lib = filepath.Join(filepath.Dir(r.Program), LibraryFolder)
+		}
+		paths = append(paths, orders.Path{Path: orders.Text(lib)}, orders.Path{Path: orders.Text(r.Loader), Exec: true})
+	}
+	return paths
+}
+
+const (
+	maxFiles   = 64      // descriptors
+	maxThreads = 64      // threads and processes
+	maxStack   = 1 << 20 // bytes; glibc gives each thread as much
+)
+
+// limits are the rlimits. The number of processes counts per uid and user
+// namespace: without either of its own it would count the host's.
+func limits(r Room, own bool) []orders.Limit {
+	list := []orders.Limit{
+		{Name: "RLIMIT_CORE", Resource: unix.RLIMIT_CORE}, // a core would hold the guest's data
+		{Name: "RLIMIT_NOFILE", Resource: unix.RLIMIT_NOFILE, Value: maxFiles},
+		{Name: "RLIMIT_FSIZE", Resource: unix.RLIMIT_FSIZE}, // the socket's folder is the host's disk
+		{Name: "RLIMIT_MEMLOCK", Resource: unix.RLIMIT_MEMLOCK},
+		{Name: "RLIMIT_MSGQUEUE", Resource: unix.RLIMIT_MSGQUEUE},
+		{Name: "RLIMIT_SIGPENDING", Resource: unix.RLIMIT_SIGPENDING, Value: 64},
+		{Name: "RLIMIT_NICE", Resource: unix.RLIMIT_NICE},
+		{Name: "RLIMIT_RTPRIO", Resource: unix.RLIMIT_RTPRIO},
+		{Name: "RLIMIT_STACK", Resource: unix.RLIMIT_STACK, Value: maxStack},
+	}
+	if own {
+		n := uint64(maxThreads)
+		if r.Processes > 0 {
+			n = uint64(r.Processes)
+		}
+		list = append(list, orders.Limit{Name: "RLIMIT_NPROC", Resource: unix.RLIMIT_NPROC, Value: n})
+	}
+	return list
+}
+
+const (
+	// reservedData is what runtimes map without using it: Go its heap in pieces
+	// of 64 MiB, libc an arena for each thread.
+	reservedData = 256 << 20
+	// reservedSpace is address space that is not data. An engine reserves 6 GiB
+	// for a guest's memory; page tables cost a 512th of what is mapped.
+	reservedSpace = 64 << 30
+)
+
+// memoryLimits stand in for a control group that the host may not make.
+func memoryLimits(memory uint64) []orders.Limit {
+	data := memory + reservedData
+	return []orders.Limit{
+		{Name: "RLIMIT_DATA", Resource: unix.RLIMIT_DATA, Value: data},
+		{Name: "RLIMIT_AS", Resource: unix.RLIMIT_AS, Value: data + reservedSpace},
+	}
+}
+
+func (c *Cell) pipes() (err error) {
+	if c.ordersIn, c.ordersOut, err = os.Pipe(); err != nil {
+		return err
+	}
+	c.statusIn, c.statusOut, err = os.Pipe()
+	return err
+}
+
+// Command is what to fork instead of the program.
+type Command struct {
+	Path  string
+	Args  []string
+	Env   []string  // nothing of the host's
+	Files []uintptr // by number in the child
+	Sys   *syscall.SysProcAttr
+}
+
+// Command lays out the trampoline's descriptors behind those of the program.
+// The files are the cell's; keep it alive until the fork is over.
+func (c *Cell) Command(files []uintptr) Command {
+	next := func(f *os.File) int {
+		files = append(files, f.Fd())
+		return len(files) - 1
+	}
+	files = append([]uintptr(nil), files...)
+	for len(files) < 3 {
+		files = append(files, ^uintptr(0))
+	}
+	trampoline := next(c.jail.trampoline)
+	in := next(c.ordersIn)
+	c.orders.Status = next(c.statusOut)
+	for i, t := range c.trees {
+		c.orders.Mounts[i].Tree = next(t)
+	}
+	sys := &syscall.SysProcAttr{Setsid: true, Pdeathsig: syscall.SIGKILL, Cloneflags: c.flags}
+	if c.flags&unix.CLONE_NEWUSER != 0 {
+		uid, gid := os.Geteuid(), os.Getegid()
+		if c.id != 0 {
+			uid, gid = c.id, c.id
+		}
+		sys.UidMappings = []syscall.SysProcIDMap{{ContainerID: 0, HostID: uid, Size: 1}}
+		sys.GidMappings = []syscall.SysProcIDMap{{ContainerID: 0, HostID: gid, Size: 1}}
+		sys.GidMappingsEnableSetgroups = c.id != 0
+		// Without it the process keeps the host's uid, which the map does not
+		// even show.
+		sys.Credential = &syscall.Credential{NoSetGroups: c.id == 0}
+	}
+	if fd, ok := c.group.fd(); ok {
+		sys.UseCgroupFD, sys.CgroupFD = true, fd
+	}
+	return Command{
+		Path: "/proc/self/fd/" + strconv.Itoa(trampoline), Args: []string{orders.Trampoline, strconv.Itoa(in)},
+		// It is over before a second thread or a garbage collection pays.
+		Env:   []string{"GOMAXPROCS=1", "GOGC=off"},
+		Files: files, Sys: sys,
+	}
+}
+
+// Started puts the forked process in its control groups and gives it its
+// orders. Until then it has done nothing.
+func (c *Cell) Started(pid int) error {
+	_ = c.ordersIn.Close()
+	_ = c.statusOut.Close()
+	c.closeTrees()
+	err := c.group.add(pid)
+	if err == nil {
+		err = c.orders.Write(c.ordersOut)
+	}
+	return errors.Join(err, c.ordersOut.Close())
+}
+
+// ErrNoReport means that the trampoline ended before it had begun.
+var ErrNoReport = errors.New("the jail ended without a report")
+
+// Report waits until the program has been executed, and says why not: then the
+// error is an *orders.Failure.
+func (c *Cell) Report() ([]orders.Line, error) {
+	lines, err := orders.ReadReport(c.statusIn)
+	for _, l := range lines {
+		if l.Error != "" && err == nil {
+			err = &orders.Failure{Line: l}
+		}
+	}
+	if err == nil && len(lines) == 0 {
+		err = ErrNoReport
+	}
+	return lines, err
+}
+
+// Interrupt makes Report return.
+func (c *Cell) Interrupt() { _ = c.statusIn.Close() }
+
+// UID owns what the process makes.
+func (c *Cell) UID() int {
+	if c.id != 0 {
+		return c.id
+	}
+	return os.Geteuid()
+}
+
+// Kill ends all that is in the control group, if the kernel can do so, and
+// does not wait. It is not the only way: the caller kills the process, and with
+// it its PID namespace.
+func (c *Cell) Kill() { c.group.kill() }
+
+// OutOfMemory reports whether the kernel has killed in the cell for want of
+// memory. It can be asked until Close.
+func (c *Cell) OutOfMemory() bool { return c.group.outOfMemory() }
+
+func (c *Cell) closeTrees() {
+	for _, t := range c.trees {
+		_ = t.Close()
+	}
+	c.trees = nil
+}
+
+// Close removes what is left of the cell. The process must have been reaped.
+func (c *Cell) Close() {
+	for _, f := range []*os.File{c.ordersIn, c.ordersOut, c.statusIn, c.statusOut} {
+		if f != nil {
+			_ = f.Close()
+		}
+	}
+	c.closeTrees()
+	c.group.remove()
+	if c.id != 0 {
+		c.jail.ids.give(c.id)
+	}
+}

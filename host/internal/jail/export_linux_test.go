@@ -1,0 +1,20 @@
+package jail
+
+import (
+	"os"
+	"path/filepath"
+)
+
+// unlimit takes a limit back.
+func (g *group) unlimit(controller, file string) {
+	if g == nil {
+		return
+	}
+	<-g.made
+	if g.v2 {
+		controller = ""
+	}
+	if err := os.WriteFile(filepath.Join(g.dirs[controller], file), []byte("max"), 0); err != nil {
+		panic(err)
+	}
+}

@@ -1,0 +1,40 @@
+//go:build !linux
+
+package jail
+
+import (
+	"context"
+	"errors"
+	"os"
+)
+
+// Jail is nothing on this system.
+type Jail struct{}
+
+// Open fails: sandboxes run on Linux only.
+func Open(context.Context, string) (*Jail, error) {
+	return nil, errors.New("sandboxes need Linux")
+}
+
+// Found is empty.
+func (*Jail) Found() *Found { return &Found{} }
+
+// Close does nothing.
+func (*Jail) Close() error { return nil }
+
+// Folders of a staged root.
+const (
+	SocketFolder  = "s"
+	LibraryFolder = "lib"
+)
+
+// Room is what one process gets.
+type Room struct {
+	Program, Loader, SocketDir string
+	Socket                     *os.File
+	Keep                       []int
+	Args, Env                  []string
+	Seccomp                    string
+	Memory                     uint64
+	Processes, CPUs            int
+}

@@ -1,0 +1,119 @@
+package seccomp
+
+// nativeOne is the filter for a third party's plugin, installed before it is
+// executed: so it has to allow what a dynamic loader does, what a Go program and
+// libc do to start, and go-plugin's socket; and files, since the granted
+// workspace is in the plugin's root. What the plugin may do with paths is not
+// decided here but by its root and by Landlock, which see them.
+func nativeOne(params Params) Table {
+	t := Table{Default: Kill}
+	t = t.with(scheduling(params)...).
+		with(memory(
+			privateMemory(),
+			droppableMemory(),
+			ringMemory(),
+			Form{Long(3, mapPrivate).Besides(mapFixed | mapNoReplace | mapDenyWrite | mapNoReserve)}, // libraries, files
+		)...).
+		with(talking()...).
+		with(starting(params)...).
+		with(files()...).
+		with(sockets()...)
+	if params.ExecFD != 0 {
+		t = t.with(forms("execveat", "the plugin itself, from the descriptor that the trampoline holds and the execution closes; another file under that number is for Landlock to refuse",
+			Form{Int(0, uint32(params.ExecFD)), Int(4, atEmptyPath)}))
+	}
+	return t
+}
+
+// starting is what loaders, libc and runtimes do first.
+func starting(params Params) []Rule {
+	return []Rule{
+		allow("arch_prctl", "libc's thread storage on amd64"),
+		allow("set_tid_address", "libc, at the start"),
+		forms("prlimit64", "libc and Go ask for limits and lower them; without privileges nothing can be raised",
+			Form{Int(0, 0, uint32(params.PID))}),
+		allow("getrlimit", "as prlimit64"),
+		allow("uname", "libc asks for the kernel's release"),
+		answer("sysinfo", EPERM, "the size of memory, and how busy the machine is"),
+		allow("getuid", "libc, at the start"),
+		allow("geteuid", "libc, at the start"),
+		allow("getgid", "libc, at the start"),
+		allow("getegid", "libc, at the start"),
+		allow("getppid", "says 0 in a process namespace"),
+		allow("getrusage", "its own CPU time"),
+		allow("times", "its own CPU time"),
+		allow("gettimeofday", "time, where the vDSO cannot give it"),
+		allow("clock_getres", "time"),
+		allow("sched_setaffinity", "runtimes pin their threads"),
+		allow("sched_getparam", "libc, for the attributes of a thread"),
+		allow("sched_getscheduler", "libc, for the attributes of a thread"),
+		allow("membarrier", "runtimes"),
+	}
+}
+
+// files is working with files of the plugin's root.
+func files() []Rule {
+	rules := []Rule{
+		answer("ioctl", ENOTTY, "is it a terminal? Among the others is TIOCSTI, which types into the host's"),
+		forms("fcntl", "flags, seals and copies of descriptors; no leases, and no owners to be signalled",
+			Form{Int(1, fGetFD, fSetFD, fGetFL, fSetFL, fDupFDCloexec, fGetSeals)}),
+		answer("openat2", ENOSYS, "its flags are behind a pointer; callers fall back to openat"),
+		answer("statx", ENOSYS, "callers fall back to newfstatat"),
+		answer("faccessat2", ENOSYS, "callers fall back to faccessat"),
+	}
+	for _, name := range []string{
+		"openat", "open", "newfstatat", "fstat", "stat", "lstat", "access", "faccessat", "readlinkat", "readlink",
+		"getcwd", "lseek", "pread64", "pwrite64", "readv", "writev", "preadv", "pwritev", "getdents64", "fsync",
+		"fdatasync", "ftruncate", "fallocate", "fadvise64", "unlinkat", "unlink", "rmdir", "mkdirat", "mkdir",
+		"renameat", "renameat2", "rename", "fchmod", "umask", "dup", "dup2", "dup3", "copy_file_range", "statfs", "fstatfs",
+	} {
+		rules = append(rules, allow(name, "files of the plugin's root, as far as Landlock allows"))
+	}
+	return rules
+}
+
+// sockets is go-plugin's listener, and what event loops need.
+func sockets() []Rule {
+	return []Rule{
+		forms("socket", "go-plugin's listener, and nothing that reaches a network: Unix streams only. Others get the errno of a kernel without networking",
+			Form{Int(0, afUnix), Int(1, sockStream).Besides(sockNonblock | sockCloexec)}).or(EAFNOSUPPORT),
+		allow("bind", "go-plugin's listener"),
+		allow("listen", "go-plugin's listener"),
+		answer("connect", EPERM, "a path socket reached from the plugin's root would be a way out; libc tries one for user names"),
+		allow("getpeername", "Go asks for the address of a connection"),
+		allow("getsockopt", "Go asks for the type and errors of a socket"),
+		allow("setsockopt", "Go, on a new listener"),
+		allow("shutdown", "the end of a connection"),
+		forms("recvmsg", "the ring's descriptors, from the host", Form{Int(0, channelFD)}),
+		allow("sendto", "libc's send, on the one connection"),
+		allow("recvfrom", "libc's recv, on the one connection"),
+		allow("pipe2", "go-plugin takes over standard output"),
+		allow("eventfd2", "event loops"),
+		allow("epoll_create1", "event loops"),
+		allow("poll", "event loops"),
+		allow("ppoll", "event loops"),
+		allow("epoll_wait", "event loops"),
+	}
+}
+
+// nativeTwo is what a native plugin loses when it serves: what it needed to
+// start. A plugin written with pluginkit enters it by itself, before the
+// handshake line.
+func nativeTwo() Table {
+	t := Table{Default: Allow}
+	return t.with(onlyMaps(
+		privateMemory(0, protRead, protWrite, protRead|protWrite),
+		droppableMemory(),
+		ringMemory(),
+		Form{Long(2, protRead, protRead|protWrite), Long(3, mapPrivate)},
+	)).
+		with(
+			forms("mprotect", "nothing becomes executable", Form{Long(2, 0).Besides(protRead | protWrite)}),
+			kill("execveat", "the plugin has been executed"),
+			kill("socket", "the listener exists"),
+			kill("bind", "the listener exists"),
+			kill("listen", "the listener exists"),
+			kill("recvmsg", "the ring has been received"),
+			kill("seccomp", "no filter is needed any more"),
+		)
+}

@@ -1,0 +1,3 @@
+ringfence {
+  isolation = "strikt"
+}
