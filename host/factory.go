@@ -15,6 +15,7 @@ import (
 
 	"github.com/ringfence/ringfence/host/internal/dynlink"
 	"github.com/ringfence/ringfence/host/internal/jail"
+	"github.com/ringfence/ringfence/host/internal/launch"
 	"github.com/ringfence/ringfence/host/internal/rundir"
 	"github.com/ringfence/ringfence/host/internal/sandbox"
 	"github.com/ringfence/ringfence/host/internal/stage"
@@ -38,6 +39,7 @@ type lazyFactory struct {
 	err     error
 
 	confinement *jail.Jail
+	ready       *launch.Ready
 }
 
 // get returns the factory and the digest of the program and its libraries,
@@ -59,12 +61,16 @@ func (l *lazyFactory) stage() (*sandbox.Factory, string, error) {
 	if err != nil {
 		return nil, "", err
 	}
+	// The first process is made while the program is copied.
+	ready := launch.Keep(confinement)
 	factory, build, err := l.program(program)
 	if err != nil {
+		ready.Close()
 		_ = confinement.Close()
 		return nil, "", err
 	}
-	factory.Jail, l.confinement = confinement, confinement
+	factory.Jail, factory.Ready = confinement, ready
+	l.confinement, l.ready = confinement, ready
 	return factory, build, nil
 }
 
@@ -137,6 +143,7 @@ func (l *lazyFactory) copies(name string, items ...stage.Item) ([]stage.File, er
 func (l *lazyFactory) close() {
 	l.once.Do(func() { l.err = ErrClosed })
 	if l.confinement != nil {
+		l.ready.Close()
 		_ = l.confinement.Close()
 	}
 }

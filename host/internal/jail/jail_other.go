@@ -32,7 +32,6 @@ const (
 type Room struct {
 	Program, Loader, SocketDir string
 	Socket                     *os.File
-	Keep                       []int
 	Args, Env                  []string
 	Seccomp                    string
 	Memory                     uint64

@@ -75,12 +75,16 @@ func (j *Jail) try(ctx context.Context, w way, dir, root string) attempt {
 	}
 	defer folder.Close()
 	program := root + "/" + orders.Trampoline
-	c, err := j.prepare(Room{Program: program, Socket: folder, SocketDir: dir, Args: []string{orders.Trampoline}}, w)
+	c, err := j.blank(w)
 	if err != nil {
 		a.err = err
 		return a
 	}
 	defer c.Close()
+	a.err = c.furnish(Room{Program: program, Socket: folder, SocketDir: dir, Args: []string{orders.Trampoline}})
+	if a.err != nil {
+		return a
+	}
 	c.orders.Probe = true
 	lines, err := c.run(ctx)
 	a.err = err
@@ -92,16 +96,12 @@ func (j *Jail) try(ctx context.Context, w way, dir, root string) attempt {
 
 // run forks the trampoline and waits for its end.
 func (c *Cell) run(ctx context.Context) ([]orders.Line, error) {
-	null, err := os.Open(os.DevNull)
-	if err != nil {
-		return nil, err
-	}
-	defer null.Close()
-	cmd := c.Command([]uintptr{null.Fd(), null.Fd(), null.Fd()})
+	cmd := c.Command()
 	pidfd := -1
 	cmd.Sys.PidFD = &pidfd
 	cmd.Sys.Pdeathsig = 0 // of a thread that may end; the pipes end a child whose host has gone
 	var pid int
+	var err error
 	for try := 0; ; try++ {
 		pid, _, err = syscall.StartProcess(cmd.Path, cmd.Args, &syscall.ProcAttr{Env: cmd.Env, Files: cmd.Files, Sys: cmd.Sys})
 		if !errors.Is(err, unix.ETXTBSY) || try > 200 {
@@ -116,10 +116,12 @@ func (c *Cell) run(ctx context.Context) ([]orders.Line, error) {
 		c.Interrupt()
 	})
 	defer stop()
-	err = c.Started(pid)
+	c.Started(pid)
+	null := c.jail.null.Fd()
+	err = c.Order([]uintptr{null, null, null})
 	var lines []orders.Line
 	if err == nil {
-		lines, err = orders.ReadReport(c.statusIn)
+		lines, err = orders.ReadReport(c.host)
 	}
 	if err != nil {
 		_ = unix.PidfdSendSignal(pidfd, unix.SIGKILL, nil, 0)

@@ -42,6 +42,9 @@ type Spec struct {
 	// Jail confines the process, in the folder of Path as its root. nil starts
 	// it unconfined, which is for tests of what this package does by itself.
 	Jail *jail.Jail
+	// Ready has a process of this jail's at hand, and makes another one for the
+	// next start. nil forks one now.
+	Ready *Ready
 	// Loader is the path of the program's ELF interpreter, "" for a static one.
 	// It and the libraries lie in the jail's root too.
 	Loader string
@@ -86,8 +89,8 @@ func (s *Spec) check() error {
 		return fmt.Errorf("start timeout %v: want 0 or more", s.StartTimeout)
 	}
 	for fd, f := range s.Files {
-		if fd < 3 || fd > 255 || f == nil {
-			return fmt.Errorf("file for descriptor %d: want an open file and a number from 3 to 255", fd)
+		if fd < 3 || fd > 63 || f == nil {
+			return fmt.Errorf("file for descriptor %d: want an open file and a number from 3 to 63", fd)
 		}
 	}
 	for _, v := range s.Env {

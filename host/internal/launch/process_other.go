@@ -8,7 +8,18 @@ import (
 	"time"
 
 	"google.golang.org/grpc"
+
+	"github.com/ringfence/ringfence/host/internal/jail"
 )
+
+// Ready is nothing on this system.
+type Ready struct{}
+
+// Keep returns nil.
+func Keep(*jail.Jail) *Ready { return nil }
+
+// Close does nothing.
+func (*Ready) Close() {}
 
 // Process is a running sandbox process.
 type Process struct{}

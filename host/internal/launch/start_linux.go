@@ -41,6 +41,7 @@ func start(ctx context.Context, s Spec) (*Process, error) {
 	ctx, cancel := context.WithTimeoutCause(ctx, s.StartTimeout, errOurTimeout)
 	defer cancel()
 	l := &launcher{ctx: ctx, spec: &s, waiting: "the process to execute"}
+	defer s.Ready.refill() // for the next one, and in nobody's way
 	p, err := l.launch()
 	if err == nil {
 		return p, nil
@@ -125,8 +126,12 @@ func (l *launcher) prepare(env []string, dir string) error {
 		}
 		_ = s.Dir.Remove(l.folder)
 		_ = folder.Close()
-		if l.p.cell != nil {
-			l.p.cell.Close()
+		switch {
+		case l.p.blank == nil:
+		case l.p.child == nil:
+			l.p.blank.drop()
+		default:
+			l.p.blank.cell.Close()
 		}
 	}
 	return nil
@@ -138,7 +143,7 @@ func (l *launcher) Start(context.Context) error {
 		l.failed = context.Cause(l.ctx)
 		return l.failed
 	}
-	if err := l.p.execute(); err != nil {
+	if err := l.p.execute(l.ctx); err != nil {
 		l.failed = err
 		return err
 	}

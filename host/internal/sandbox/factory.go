@@ -28,8 +28,9 @@ type Factory struct {
 	// Executable is the staged copy of ringfence-plugin-wasm, and Loader the
 	// path of its ELF interpreter; their folder is the sandbox's root.
 	Executable, Loader string
-	// Jail confines every sandbox.
-	Jail *jail.Jail
+	// Jail confines every sandbox, and Ready has a process of it at hand.
+	Jail  *jail.Jail
+	Ready *launch.Ready
 	// Dir is the host's private run folder.
 	Dir *rundir.Dir
 	// Logger gets what sandboxes print, as the words of somebody nobody trusts.
@@ -86,6 +87,7 @@ func (f *Factory) launch(ctx context.Context, plugin string, module *os.File, me
 		Path:         f.Executable,
 		Loader:       f.Loader,
 		Jail:         f.Jail,
+		Ready:        f.Ready,
 		Memory:       memory,
 		CPUs:         f.Threads,
 		Env:          threads(f.Threads),
