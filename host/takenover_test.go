@@ -105,7 +105,8 @@ func checkError(t *testing.T, err error) {
 
 func TestASandboxThatWasTakenOverDoesNotStart(t *testing.T) {
 	for _, way := range []string{"offer of many", "offer of many engines", "error text", "no offer", "other terms",
-		"endless progress", "endless nothing", "a failure with escapes", "a failure to load", "no manifest"} {
+		"endless progress", "endless nothing", "a failure with escapes", "a failure to load", "no manifest",
+		"no first filter", "no second filter"} {
 		t.Run(way, func(t *testing.T) {
 			h := openHostile(t, way)
 			began := time.Now()
@@ -115,6 +116,9 @@ func TestASandboxThatWasTakenOverDoesNotStart(t *testing.T) {
 			}
 			if took := time.Since(began); took > 6*time.Second {
 				t.Errorf("it took %s", took)
+			}
+			if strings.HasSuffix(way, " filter") && !strings.Contains(err.Error(), "not confined") {
+				t.Errorf("refused for another reason: %v", err)
 			}
 			checkError(t, err)
 			t.Logf("%.200s", err)

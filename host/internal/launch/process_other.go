@@ -47,6 +47,16 @@ func (*Process) CPUTime() (time.Duration, error) { return 0, ErrUnsupported }
 // RSS fails.
 func (*Process) RSS() (uint64, error) { return 0, ErrUnsupported }
 
+// Confinement is what the kernel says of a process.
+type Confinement struct {
+	Filters      int
+	NoNewPrivs   bool
+	Capabilities uint64
+}
+
+// Confinement fails.
+func (*Process) Confinement() (Confinement, error) { return Confinement{}, ErrUnsupported }
+
 // Stop does nothing.
 func (*Process) Stop(context.Context) error { return ErrUnsupported }
 

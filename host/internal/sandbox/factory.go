@@ -64,7 +64,11 @@ func (f *Factory) Start(ctx context.Context, plan Plan) (*Sandbox, error) {
 		return nil, err
 	}
 	s := &Sandbox{process: process, client: wire.NewSandboxClient(process.Conn())}
-	if err := s.load(ctx, plan); err != nil {
+	err = s.load(ctx, plan)
+	if err == nil {
+		err = s.confined(f.Jail != nil, withGuest)
+	}
+	if err != nil {
 		err = s.explain(ctx, err)
 		process.Kill()
 		return nil, err
@@ -187,7 +191,11 @@ func (f *Factory) Compile(ctx context.Context, job CompileJob, w io.Writer) erro
 	}
 	defer process.Kill()
 	s := &Sandbox{process: process, client: wire.NewSandboxClient(process.Conn())}
-	if err := s.compile(ctx, job, w); err != nil {
+	err = s.confined(f.Jail != nil, whileCompiling)
+	if err == nil {
+		err = s.compile(ctx, job, w)
+	}
+	if err != nil {
 		return s.explain(ctx, err)
 	}
 	return nil

@@ -19,6 +19,7 @@ import (
 	"google.golang.org/grpc/codes"
 	"google.golang.org/grpc/status"
 
+	"github.com/ringfence/ringfence/internal/seccomp"
 	"github.com/ringfence/ringfence/pluginkit"
 	"github.com/ringfence/ringfence/pluginkit/wire"
 )
@@ -46,7 +47,7 @@ func main() {
 
 type served struct {
 	plugin.NetRPCUnsupportedPlugin
-	s wire.SandboxServer
+	s *sandbox
 }
 
 func (*served) GRPCClient(context.Context, *plugin.GRPCBroker, *grpc.ClientConn) (any, error) {
@@ -54,6 +55,11 @@ func (*served) GRPCClient(context.Context, *plugin.GRPCBroker, *grpc.ClientConn)
 }
 
 func (p *served) GRPCServer(_ *plugin.GRPCBroker, s *grpc.Server) error {
+	if p.s.way != "no first filter" {
+		if err := seccomp.WASM.Install(seccomp.One); err != nil {
+			return err
+		}
+	}
 	wire.RegisterSandboxServer(s, p.s)
 	return nil
 }
@@ -198,6 +204,11 @@ var tools = []struct {
 }
 
 func (s *sandbox) Load(context.Context, *wire.LoadRequest) (*wire.LoadResponse, error) {
+	if s.way != "no second filter" {
+		if err := seccomp.WASM.Install(seccomp.Two); err != nil {
+			return nil, err
+		}
+	}
 	manifest := `{"tools":[`
 	for i, t := range tools {
 		if i > 0 {
