@@ -75,6 +75,27 @@ func (p Profile) InstallNoticed(stage Stage, tell func(fd int) error) error {
 	return nil
 }
 
+// InstallForHost is InstallNoticed for a process whose host has set NoticeEnv: it
+// tells over NoticeFD, and closes that. Where the kernel gives no listener
+// (before Linux 5.7) the filter kills without a word.
+func (p Profile) InstallForHost(stage Stage) error {
+	defer unix.Close(NoticeFD)
+	installed := false
+	err := p.InstallNoticed(stage, func(fd int) error {
+		installed = true
+		line := strconv.Itoa(fd) + "\n"
+		n, err := unix.Write(NoticeFD, []byte(line))
+		if err == nil && n != len(line) {
+			err = io.ErrShortWrite
+		}
+		return err
+	})
+	if err != nil && !installed {
+		return p.Install(stage)
+	}
+	return err
+}
+
 // InstallThreadListener puts the filter in force for the calling thread, which
 // the caller has locked, and what that executes.
 func (f Filter) InstallThreadListener() (fd int, err error) { return f.installListener(0) }

@@ -9,7 +9,7 @@ const (
 	NoticeEnv = "RINGFENCE_NOTICES"
 	// NoticeFD is the pipe for the listener's number. The process closes it,
 	// and its copy of the listener, before it goes on.
-	NoticeFD = 5
+	NoticeFD = 15
 )
 
 // The knock is a call that no profile allows and that does no harm where it is

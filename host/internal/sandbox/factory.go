@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"io"
 	"os"
+	"sync/atomic"
 	"time"
 
 	"github.com/hashicorp/go-hclog"
@@ -39,6 +40,9 @@ type Factory struct {
 	// LoadTimeout bounds everything between the start of a process and its
 	// readiness: the launch, the negotiation, the first instance.
 	LoadTimeout time.Duration
+
+	// deaf says that the host cannot hear from filters here.
+	deaf atomic.Bool
 }
 
 // Plan is what a sandbox will run.
@@ -80,12 +84,15 @@ const (
 	besideCompiler = 256 << 20
 )
 
+// launch starts a process, and hears from its filter if it can. A host that may
+// not trace its children cannot, and finds that out with the first of them.
 func (f *Factory) launch(ctx context.Context, plugin string, module *os.File, memory uint64) (*launch.Process, error) {
-	process, err := launch.Start(ctx, launch.Spec{
+	spec := launch.Spec{
 		Name:         plugin,
 		Path:         f.Executable,
 		Loader:       f.Loader,
 		Jail:         f.Jail,
+		Notices:      !f.deaf.Load(),
 		Memory:       memory,
 		CPUs:         f.Threads,
 		Env:          threads(f.Threads),
@@ -93,9 +100,16 @@ func (f *Factory) launch(ctx context.Context, plugin string, module *os.File, me
 		Dir:          f.Dir,
 		StartTimeout: f.LoadTimeout,
 		Logger:       f.Logger.Named(plugin),
-	})
+	}
+	process, err := launch.Start(ctx, spec)
+	if errors.Is(err, launch.ErrNotices) {
+		f.deaf.Store(true)
+		f.Logger.Warn("refused system calls will not be reported by name", "why", err)
+		spec.Notices = false
+		process, err = launch.Start(ctx, spec)
+	}
 	if err != nil {
-		return nil, fmt.Errorf("%w: %w", ErrStart, err)
+		return nil, fmt.Errorf("%w: %w", ErrStart, ended(err))
 	}
 	return process, nil
 }
@@ -185,10 +199,14 @@ func (f *Factory) Compile(ctx context.Context, job CompileJob, w io.Writer) erro
 	}
 	defer process.Kill()
 	s := &Sandbox{process: process, client: wire.NewSandboxClient(process.Conn())}
-	if err := s.compile(ctx, job, w); err != nil {
-		return s.explain(ctx, err)
+	if err = s.compile(ctx, job, w); err == nil {
+		return nil
 	}
-	return nil
+	if err = s.explain(ctx, err); errors.Is(err, ErrDied) {
+		// There is nothing else in the process that it could have died of.
+		return fmt.Errorf("%w: the compiler did not survive it: %w", ErrCompile, err)
+	}
+	return err
 }
 
 // CompileJob is one compilation.

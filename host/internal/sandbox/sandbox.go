@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"syscall"
 	"time"
 
 	"github.com/ringfence/ringfence/host/internal/launch"
@@ -100,9 +101,56 @@ func (s *Sandbox) died() error {
 	case <-time.After(deathNotice):
 		return nil
 	}
+	return deathOf(s.process.Exit())
+}
+
+// End waits for the end of the process and says what it ended of; nil is an end
+// that the host wanted.
+func (s *Sandbox) End() error {
 	exit := s.process.Exit()
-	if errors.Is(exit.Cause, launch.ErrMemoryLimit) {
-		return fmt.Errorf("%w: %s", ErrMemory, exit)
+	if exit.Killed && exit.Cause == nil {
+		return nil
 	}
-	return fmt.Errorf("%w: %s", ErrDied, exit)
+	return deathOf(exit)
+}
+
+// deathOf puts an exit into an error. Each is an ErrDied, and one that the
+// process could not help is told apart.
+func deathOf(exit launch.Exit) error {
+	kind := ErrDied
+	switch {
+	case errors.Is(exit.Cause, launch.ErrMemoryLimit):
+		kind = ErrMemory
+	case errors.Is(exit.Cause, launch.ErrSyscall):
+		kind = ErrSyscall
+	case errors.Is(exit.Cause, ErrIdleCPU):
+		kind = ErrIdleCPU
+	case exit.Signal == syscall.SIGKILL && !exit.Killed, exit.Signal == syscall.SIGTERM:
+		kind = ErrKilled
+	}
+	return &death{kind: kind, exit: exit}
+}
+
+// death is the end of a process, as a line without its last words.
+type death struct {
+	kind error
+	exit launch.Exit
+}
+
+func (d *death) Error() string {
+	if d.kind == ErrSyscall {
+		return fmt.Sprintf("%v: %v", d.kind, d.exit.Cause)
+	}
+	return fmt.Sprintf("%v: %v", d.kind, d.exit)
+}
+
+func (d *death) Is(target error) bool { return target == d.kind || target == ErrDied }
+
+// ended makes the death of a process that was being launched one of ours.
+func ended(err error) error {
+	var died *launch.DiedError
+	if errors.As(err, &died) && died.Exit.Cause != nil {
+		return fmt.Errorf("%w: %w", deathOf(died.Exit), err)
+	}
+	return err
 }
