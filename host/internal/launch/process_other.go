@@ -39,5 +39,8 @@ func (*Process) RSS() (uint64, error) { return 0, ErrUnsupported }
 // Stop does nothing.
 func (*Process) Stop(context.Context) error { return ErrUnsupported }
 
+// End does nothing.
+func (*Process) End(error) {}
+
 // Kill does nothing.
 func (*Process) Kill() {}

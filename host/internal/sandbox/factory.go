@@ -40,6 +40,10 @@ type Factory struct {
 	// LoadTimeout bounds everything between the start of a process and its
 	// readiness: the launch, the negotiation, the first instance.
 	LoadTimeout time.Duration
+	// Beside is what a process may use beside its guest, in bytes: the wall
+	// behind the limits that the sandbox sets itself, which end a guest
+	// politely; here the kernel kills.
+	Beside uint64
 
 	// deaf says that the host cannot hear from filters here.
 	deaf atomic.Bool
@@ -61,7 +65,7 @@ type Plan struct {
 func (f *Factory) Start(ctx context.Context, plan Plan) (*Sandbox, error) {
 	ctx, cancel := context.WithTimeoutCause(ctx, f.LoadTimeout, fmt.Errorf("%w: not ready within %s", ErrStart, f.LoadTimeout))
 	defer cancel()
-	memory := plan.GuestMemory + 2*uint64(plan.ArtifactSize) + besideGuest
+	memory := plan.GuestMemory + 2*uint64(plan.ArtifactSize) + f.Beside
 	process, err := f.launch(ctx, plan.Plugin, plan.Artifact, memory)
 	if err != nil {
 		return nil, err
@@ -73,16 +77,12 @@ func (f *Factory) Start(ctx context.Context, plan Plan) (*Sandbox, error) {
 		return nil, err
 	}
 	s.transport = grpccall.New(process.Conn())
+	s.rest()
 	return s, nil
 }
 
-// What a process may use beside what it was started for, in bytes. These are
-// the walls behind the sandbox's own limits, which end a guest politely: the
-// kernel kills.
-const (
-	besideGuest    = 1 << 30
-	besideCompiler = 256 << 20
-)
+// besideCompiler is Factory.Beside for a process that compiles.
+const besideCompiler = 256 << 20
 
 // launch starts a process, and hears from its filter if it can. A host that may
 // not trace its children cannot, and finds that out with the first of them.

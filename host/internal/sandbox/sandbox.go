@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"sync/atomic"
 	"syscall"
 	"time"
 
@@ -31,6 +32,41 @@ type Sandbox struct {
 	process   *launch.Process
 	client    wire.SandboxClient
 	transport transport.Transport
+	rested    atomic.Pointer[rest]
+}
+
+// rest is when a sandbox had nothing more to do, and the CPU time it had used.
+type rest struct {
+	at  time.Time
+	cpu time.Duration
+}
+
+// rest notes that nobody calls from now on.
+func (s *Sandbox) rest() {
+	if cpu, err := s.process.CPUTime(); err == nil {
+		s.rested.Store(&rest{at: time.Now(), cpu: cpu})
+	}
+}
+
+// idleShare is the part of one processor that a sandbox may use all the time
+// while nobody calls, as 1/idleShare: its runtime's housekeeping.
+const idleShare = 100
+
+// StopIdle ends a sandbox that nobody calls, if it has computed more than limit
+// since its last call (in which it makes the next instance ready), and reports
+// whether it has. It does not wait.
+func (s *Sandbox) StopIdle(limit time.Duration) bool {
+	r := s.rested.Load()
+	now, err := s.process.CPUTime()
+	if r == nil || err != nil {
+		return false
+	}
+	used := now - r.cpu
+	if used <= limit+time.Since(r.at)/idleShare {
+		return false
+	}
+	s.process.End(fmt.Errorf("%w: %s (cpu_time = %s)", ErrIdleCPU, used.Round(time.Millisecond), limit))
+	return true
 }
 
 // PID is the process's number.
@@ -46,6 +82,7 @@ func (s *Sandbox) Done() <-chan struct{} { return s.process.Done() }
 func (s *Sandbox) Call(ctx context.Context, call transport.Call, cpuLimit time.Duration, caps transport.Capabilities) (transport.Result, error) {
 	ctx, stop := context.WithCancelCause(ctx)
 	defer stop(nil)
+	defer s.rest()
 	go s.watchCPU(ctx, cpuLimit, stop)
 	result, err := s.transport.Call(ctx, call, caps)
 	if err != nil {
