@@ -85,13 +85,14 @@ func BenchmarkSandbox(b *testing.B) {
 		b.Fatal(err)
 	}
 	defer null.Close()
-	var took [2][]time.Duration
+	var took [3][]time.Duration
 	for b.Loop() {
-		for n, j := range []*jail.Jail{nil, inside.jail} {
+		for n, j := range []*jail.Jail{nil, inside.jail, inside.jail} {
 			s := Spec{Name: "wasm", Path: program, Dir: dir, Files: map[int]*os.File{4: null}, Memory: 1 << 30, CPUs: 2}
 			if s.Jail = j; j != nil {
 				s.Loader = loader
 			}
+			s.Notices = n == 2
 			began := time.Now()
 			p, err := Start(context.Background(), s)
 			if err != nil {
@@ -101,7 +102,7 @@ func BenchmarkSandbox(b *testing.B) {
 			p.Kill()
 		}
 	}
-	for n, name := range []string{"unjailed", "jailed"} {
+	for n, name := range []string{"unjailed", "jailed", "noticed"} {
 		slices.Sort(took[n])
 		for _, percentile := range []int{10, 50, 90} {
 			b.ReportMetric(took[n][len(took[n])*percentile/100].Seconds()*1e3, fmt.Sprintf("%s-p%d-ms", name, percentile))
@@ -110,6 +111,7 @@ func BenchmarkSandbox(b *testing.B) {
 	for _, percentile := range []int{10, 50} {
 		at := len(took[0]) * percentile / 100
 		b.ReportMetric(took[1][at].Seconds()/took[0][at].Seconds(), fmt.Sprintf("ratio-p%d", percentile))
+		b.ReportMetric(took[2][at].Seconds()/took[1][at].Seconds(), fmt.Sprintf("noticed-ratio-p%d", percentile))
 	}
 	b.ReportMetric(0, "ns/op")
 }
