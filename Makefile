@@ -53,8 +53,9 @@ bench: build ## measure; every figure comes with a baseline from the same run
 figures: ## measure the ring and write tables and plot into docs/ (best on a quiet machine)
 	$(GO) run ./shmchan/internal/ringbench -doc docs/shmchan.md -svg docs/shmchan.svg
 
-hammer: ## 10^10 bytes between two processes in each way of waiting, and peers killed at 10 000 points
+hammer: ## 10^10 bytes between two processes in each way of waiting, peers killed at 10 000 points, the whole hostile load
 	SHMCHAN_HAMMER_BYTES=10000000000 SHMCHAN_CRASHES=10000 $(GO) test -count 1 -timeout 60m -v -run '^(TestHammer|TestPeerKilled)$$' ./shmchan
+	HOST_LOAD=full $(GO) test -count 1 -timeout 60m -v -run '^TestHostile(Process)?Load$$' ./host
 
 fuzz: ## fuzz each target for FUZZTIME (default 30s), and a hostile process for HOSTILETIME (1m)
 	@set -e; for pkg in $$($(GO) list ./...); do \

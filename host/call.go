@@ -53,7 +53,11 @@ func (h *Host) Call(ctx context.Context, name string, arguments []byte) (*Result
 	if err != nil {
 		err = classify(c.name, err)
 	}
-	if err := c.record(err); err != nil {
+	err = c.record(err)
+	if c.plugin != nil {
+		c.plugin.counters.called(err, c.ran)
+	}
+	if err != nil {
 		return nil, err
 	}
 	return result, nil
@@ -218,7 +222,7 @@ func (c *call) record(err error) error {
 	}
 	var ce *CallError
 	if errors.As(err, &ce) {
-		entry.Decision, entry.Reason = audit.Failed, ce.Error()
+		entry.Decision, entry.Reason, entry.Details.Cause = audit.Failed, ce.Error(), string(CauseOf(err))
 		if ce.Kind == ErrDenied || ce.Kind == ErrUnknownTool {
 			entry.Decision = audit.Deny
 		}

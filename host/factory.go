@@ -26,6 +26,10 @@ import (
 // everything else.
 const maxThreads = 2
 
+// besideGuest is what a sandbox process may use beside its guest's memory and
+// compiled code, in bytes. Tests lower it.
+var besideGuest uint64 = 1 << 30
+
 // lazyFactory stages the sandbox program when it is first needed: copying and
 // hashing it takes milliseconds that a policy error should not cost.
 type lazyFactory struct {
@@ -123,6 +127,7 @@ func (l *lazyFactory) program(path string) (*sandbox.Factory, string, error) {
 		Logger:      l.opts.Logger.Named("sandbox"),
 		Threads:     min(maxThreads, runtime.NumCPU()),
 		LoadTimeout: l.opts.StartTimeout,
+		Beside:      besideGuest,
 	}, strings.Join(digests, "+"), nil
 }
 

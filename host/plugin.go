@@ -40,6 +40,8 @@ type plugin struct {
 	// channel because waiting for it must end with the caller's context.
 	preparing chan struct{}
 
+	counters counters
+
 	mu       sync.Mutex
 	prepared *prepared
 	tools    []manifest.Tool
@@ -133,6 +135,7 @@ func (p *plugin) compile(ctx context.Context, factory *sandbox.Factory, key modc
 	}
 	report(Progress{Phase: "compiling"})
 	defer func() { report(Progress{Done: true, Err: err}) }()
+	p.counters.compilations.Add(1)
 	defer func() {
 		entry := audit.Entry{Plugin: name, Kind: "compile", Decision: audit.Allow, Details: audit.Details{Duration: time.Since(started)}}
 		if err != nil {
@@ -184,9 +187,13 @@ func (p *plugin) start(ctx context.Context) (*sandbox.Sandbox, error) {
 	s, err := factory.Start(ctx, plan)
 	entry := audit.Entry{Plugin: p.policy.Name(), Kind: "launch", Decision: audit.Allow, Details: audit.Details{Duration: time.Since(started)}}
 	if err != nil {
+		p.counters.launchFailures.Add(1)
 		entry.Decision, entry.Reason = audit.Failed, err.Error()
 		return nil, errors.Join(err, p.host.record(p.policy.Name(), entry))
 	}
+	p.counters.launched()
+	p.host.follow.Go(func() { p.follow(s) })
+	p.host.idle.Do(func() { p.host.follow.Go(p.host.watchIdle) })
 	if err := errors.Join(p.learn(s.Tools), p.host.record(p.policy.Name(), entry)); err != nil {
 		s.Kill()
 		return nil, err

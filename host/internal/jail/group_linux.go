@@ -113,7 +113,7 @@ func (h *hierarchy) tryV2(own string) error {
 func (h *hierarchy) passOn(own string) error {
 	control := filepath.Join(own, "cgroup.subtree_control")
 	const all = "+memory +pids +cpu"
-	err := os.WriteFile(control, []byte(all), 0)
+	err := write(control, all)
 	if !errors.Is(err, unix.EBUSY) {
 		return err
 	}
@@ -129,10 +129,23 @@ func (h *hierarchy) passOn(own string) error {
 	if err := os.Mkdir(leaf, 0o755); err != nil {
 		return err
 	}
-	if err := os.WriteFile(filepath.Join(leaf, "cgroup.procs"), []byte(self), 0); err != nil {
+	if err := write(filepath.Join(leaf, "cgroup.procs"), self); err != nil {
 		return err
 	}
-	return os.WriteFile(control, []byte(all), 0)
+	return write(control, all)
+}
+
+// write writes to a file of the kernel's, which is there or is not: an attempt to
+// create one, as os.WriteFile makes, is refused with "permission denied", and
+// would make a file that does not exist look like one that is not ours. The
+// kernel takes a value in one write.
+func write(path, value string) error {
+	f, err := os.OpenFile(path, os.O_WRONLY, 0)
+	if err != nil {
+		return err
+	}
+	_, err = f.WriteString(value)
+	return errors.Join(err, f.Close())
 }
 
 func listed(list, name string) bool {
@@ -250,7 +263,7 @@ func (g *group) limit(r Room) error {
 		if name == "" {
 			continue
 		}
-		err := os.WriteFile(filepath.Join(dir, name), []byte(f.value), 0)
+		err := write(filepath.Join(dir, name), f.value)
 		if err != nil && !(f.optional && errors.Is(err, fs.ErrNotExist)) {
 			return fmt.Errorf("limit a control group: %w", err)
 		}
@@ -285,7 +298,7 @@ func (g *group) add(pid int) {
 		errs := make(chan error, len(g.dirs))
 		for _, dir := range g.dirs {
 			go func() {
-				errs <- os.WriteFile(filepath.Join(dir, "cgroup.procs"), []byte(strconv.Itoa(pid)), 0)
+				errs <- write(filepath.Join(dir, "cgroup.procs"), strconv.Itoa(pid))
 			}()
 		}
 		err := g.err
@@ -310,7 +323,7 @@ func (g *group) entered() error {
 // kill ends every process of the group at once, frozen ones included.
 func (g *group) kill() {
 	if g != nil && g.v2 {
-		_ = os.WriteFile(filepath.Join(g.dirs[""], "cgroup.kill"), []byte("1"), 0)
+		_ = write(filepath.Join(g.dirs[""], "cgroup.kill"), "1")
 	}
 }
 

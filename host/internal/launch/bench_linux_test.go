@@ -85,7 +85,7 @@ func BenchmarkSandbox(b *testing.B) {
 		b.Fatal(err)
 	}
 	defer null.Close()
-	names := []string{"unjailed", "jailed", "ready"}
+	names := []string{"unjailed", "jailed", "ready", "noticed"}
 	took := make([][]time.Duration, len(names))
 	for b.Loop() {
 		for n, name := range names {
@@ -93,9 +93,10 @@ func BenchmarkSandbox(b *testing.B) {
 			if name != "unjailed" {
 				s.Jail, s.Loader = inside.jail, loader
 			}
-			if name == "ready" {
+			if name == "ready" || name == "noticed" {
 				s.Ready = settled(b, inside.jail)
 			}
+			s.Notices = name == "noticed"
 			began := time.Now()
 			p, err := Start(context.Background(), s)
 			if err != nil {

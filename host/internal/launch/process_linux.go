@@ -269,6 +269,9 @@ func (p *Process) Stop(ctx context.Context) error {
 // to two seconds until nothing of it is left.
 func (p *Process) Kill() { _ = p.end() }
 
+// End ends the process at once and does not wait. Exit tells the cause.
+func (p *Process) End(cause error) { p.child.kill(cause) }
+
 func (p *Process) end() error {
 	p.child.kill(nil)
 	timer := time.NewTimer(killBound)

@@ -60,5 +60,8 @@ func (*Process) Confinement() (Confinement, error) { return Confinement{}, ErrUn
 // Stop does nothing.
 func (*Process) Stop(context.Context) error { return ErrUnsupported }
 
+// End does nothing.
+func (*Process) End(error) {}
+
 // Kill does nothing.
 func (*Process) Kill() {}

@@ -40,7 +40,12 @@ func start(ctx context.Context, s Spec) (*Process, error) {
 	}
 	ctx, cancel := context.WithTimeoutCause(ctx, s.StartTimeout, errOurTimeout)
 	defer cancel()
-	l := &launcher{ctx: ctx, spec: &s, waiting: "the process to execute"}
+	notices, err := s.notices()
+	if err != nil {
+		return nil, err
+	}
+	defer notices.close()
+	l := &launcher{ctx: ctx, spec: &s, notices: notices, waiting: "the process to execute"}
 	defer s.Ready.refill() // for the next one, and in nobody's way
 	p, err := l.launch()
 	if err == nil {
@@ -56,8 +61,9 @@ func start(ctx context.Context, s Spec) (*Process, error) {
 type launcher struct {
 	ctx     context.Context
 	spec    *Spec
-	folder  string // name in the run folder
-	waiting string // what Start waits for, for the timeout's message
+	folder  string   // name in the run folder
+	notices *notices // nil if nobody asked for any
+	waiting string   // what Start waits for, for the timeout's message
 
 	p      *Process
 	socket string
@@ -151,6 +157,13 @@ func (l *launcher) Start(context.Context) error {
 	if err := l.p.confined(l.ctx); err != nil {
 		l.failed = err
 		return err
+	}
+	if l.notices != nil {
+		l.waiting = "the listener of its filter"
+		if err := l.notices.greet(l.ctx, l.p.child); err != nil {
+			l.failed = err
+			return err
+		}
 	}
 	l.waiting = "its handshake line"
 	return nil

@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"io"
 	"os"
+	"sync/atomic"
 	"time"
 
 	"github.com/hashicorp/go-hclog"
@@ -40,6 +41,13 @@ type Factory struct {
 	// LoadTimeout bounds everything between the start of a process and its
 	// readiness: the launch, the negotiation, the first instance.
 	LoadTimeout time.Duration
+	// Beside is what a process may use beside its guest, in bytes: the wall
+	// behind the limits that the sandbox sets itself, which end a guest
+	// politely; here the kernel kills.
+	Beside uint64
+
+	// deaf says that the host cannot hear from filters here.
+	deaf atomic.Bool
 }
 
 // Plan is what a sandbox will run.
@@ -58,7 +66,7 @@ type Plan struct {
 func (f *Factory) Start(ctx context.Context, plan Plan) (*Sandbox, error) {
 	ctx, cancel := context.WithTimeoutCause(ctx, f.LoadTimeout, fmt.Errorf("%w: not ready within %s", ErrStart, f.LoadTimeout))
 	defer cancel()
-	memory := plan.GuestMemory + 2*uint64(plan.ArtifactSize) + besideGuest
+	memory := plan.GuestMemory + 2*uint64(plan.ArtifactSize) + f.Beside
 	process, err := f.launch(ctx, plan.Plugin, plan.Artifact, memory)
 	if err != nil {
 		return nil, err
@@ -74,24 +82,23 @@ func (f *Factory) Start(ctx context.Context, plan Plan) (*Sandbox, error) {
 		return nil, err
 	}
 	s.transport = grpccall.New(process.Conn())
+	s.rest()
 	return s, nil
 }
 
-// What a process may use beside what it was started for, in bytes. These are
-// the walls behind the sandbox's own limits, which end a guest politely: the
-// kernel kills.
-const (
-	besideGuest    = 1 << 30
-	besideCompiler = 256 << 20
-)
+// besideCompiler is Factory.Beside for a process that compiles.
+const besideCompiler = 256 << 20
 
+// launch starts a process, and hears from its filter if it can. A host that may
+// not trace its children cannot, and finds that out with the first of them.
 func (f *Factory) launch(ctx context.Context, plugin string, module *os.File, memory uint64) (*launch.Process, error) {
-	process, err := launch.Start(ctx, launch.Spec{
+	spec := launch.Spec{
 		Name:         plugin,
 		Path:         f.Executable,
 		Loader:       f.Loader,
 		Jail:         f.Jail,
 		Ready:        f.Ready,
+		Notices:      !f.deaf.Load(),
 		Memory:       memory,
 		CPUs:         f.Threads,
 		Env:          threads(f.Threads),
@@ -99,9 +106,16 @@ func (f *Factory) launch(ctx context.Context, plugin string, module *os.File, me
 		Dir:          f.Dir,
 		StartTimeout: f.LoadTimeout,
 		Logger:       f.Logger.Named(plugin),
-	})
+	}
+	process, err := launch.Start(ctx, spec)
+	if errors.Is(err, launch.ErrNotices) {
+		f.deaf.Store(true)
+		f.Logger.Warn("refused system calls will not be reported by name", "why", err)
+		spec.Notices = false
+		process, err = launch.Start(ctx, spec)
+	}
 	if err != nil {
-		return nil, fmt.Errorf("%w: %w", ErrStart, err)
+		return nil, fmt.Errorf("%w: %w", ErrStart, ended(err))
 	}
 	return process, nil
 }
@@ -195,10 +209,14 @@ func (f *Factory) Compile(ctx context.Context, job CompileJob, w io.Writer) erro
 	if err == nil {
 		err = s.compile(ctx, job, w)
 	}
-	if err != nil {
-		return s.explain(ctx, err)
+	if err == nil {
+		return nil
 	}
-	return nil
+	if err = s.explain(ctx, err); errors.Is(err, ErrDied) {
+		// There is nothing else in the process that it could have died of.
+		return fmt.Errorf("%w: the compiler did not survive it: %w", ErrCompile, err)
+	}
+	return err
 }
 
 // CompileJob is one compilation.
