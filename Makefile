@@ -12,7 +12,7 @@ JAIL_GO      = $(shell find plugins/jail internal/orders internal/seccomp -name 
 HOST_GO      = $(shell find main.go host internal/orders internal/seccomp policies pluginkit shmchan -name '*.go' -not -name '*_test.go' -not -path '*/testdata/*' 2>/dev/null)
 # What the host embeds is part of it.
 HOST_EMBEDS  = host/cli/demo/policy.hcl
-GUEST_GO     = $(shell find pluginkit/guest -name '*.go' -not -name '*_test.go' -not -path '*/testdata/*')
+GUEST_GO     = $(shell find pluginkit/guest pluginkit/internal -name '*.go' -not -name '*_test.go' -not -path '*/testdata/*')
 # Packages that need no cgo must compile everywhere; only the engine needs it.
 CGO_FREE     = $(shell $(GO) list ./... | grep -v '/plugins/wasm\(/\|$$\)')
 STATICCHECK := honnef.co/go/tools/cmd/staticcheck@v0.7.0
