@@ -13,7 +13,7 @@ func whole() *Orders {
 		Keep: []int{4}, Status: 9, ID: 7, Names: true, Privileged: true,
 		Limits: []Limit{{Name: "RLIMIT_CORE", Resource: 4}},
 		Mounts: []Mount{{Tree: -1, Path: "/a\xff", At: "/", Exec: true}, {Tree: 12, At: "/s", Write: true}},
-		Paths:  []Path{{Path: "/program", Exec: true}, {Path: "/s", Serve: true}},
+		Paths:  []Path{{Path: "/program", Exec: true}, {Path: "/s", Serve: true}, {Path: "/w", Folder: true, Write: true}},
 	}
 }
 

@@ -24,8 +24,9 @@ func (*Jail) Close() error { return nil }
 
 // Folders of a staged root.
 const (
-	SocketFolder  = "s"
-	LibraryFolder = "lib"
+	SocketFolder    = "s"
+	LibraryFolder   = "lib"
+	WorkspaceFolder = "workspace"
 )
 
 // Room is what one process gets.
@@ -35,6 +36,7 @@ type Room struct {
 	Keep                       []int
 	Args, Env                  []string
 	Seccomp                    string
+	Workspaces                 []Workspace
 	Memory                     uint64
 	Processes, CPUs            int
 }

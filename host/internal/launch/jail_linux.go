@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"os"
 	"path/filepath"
 
 	"github.com/ringfence/ringfence/host/internal/jail"
@@ -18,7 +19,7 @@ func (p *Process) confine(socketDir string) error {
 	cell, err := s.Jail.Prepare(jail.Room{
 		Program: filepath.Clean(s.Path), Loader: s.Loader, SocketDir: socketDir, Socket: p.folder,
 		Keep: s.numbers(), Args: append([]string{filepath.Base(s.Path)}, s.Args...), Env: p.fork.env,
-		Seccomp: s.Seccomp, Memory: s.Memory, Processes: s.Processes, CPUs: s.CPUs,
+		Seccomp: s.Seccomp, Workspaces: s.Workspaces, Memory: s.Memory, Processes: s.Processes, CPUs: s.CPUs,
 	})
 	if err != nil {
 		return err
@@ -32,6 +33,23 @@ func (p *Process) confine(socketDir string) error {
 func (f forkSpec) jailed(cell *jail.Cell) forkSpec {
 	cmd := cell.Command(f.fds)
 	return forkSpec{path: cmd.Path, argv: cmd.Args, env: cmd.Env, fds: cmd.Files, keep: f.keep, sys: cmd.Sys, cell: cell}
+}
+
+// settle takes from a jailed process the right to make more files in its socket's
+// folder, which is on the host's disk: no limit counts empty ones. It has what it
+// needs, and the host removes it all at the end.
+func (p *Process) settle() error {
+	if p.cell == nil {
+		return nil
+	}
+	err := p.folder.Chmod(0o500)
+	if p.uid != os.Geteuid() && err == nil {
+		err = p.folder.Chown(os.Geteuid(), os.Getegid())
+	}
+	if err != nil {
+		return fmt.Errorf("close the socket's folder: %w", err)
+	}
+	return nil
 }
 
 // confined gives the trampoline its orders and waits until it has executed the

@@ -49,6 +49,8 @@ type Spec struct {
 	// program: "native" for a third party's. "" is for a program that installs
 	// its own, stage by stage, which is for our own programs only.
 	Seccomp string
+	// Workspaces are folders of the machine's that the jail shows to the process.
+	Workspaces []jail.Workspace
 	// Memory (bytes), Processes and CPUs are what a control group allows, where
 	// the jail has one. 0 leaves memory and processors unlimited, and processes
 	// to the jail.
@@ -82,6 +84,8 @@ func (s *Spec) check() error {
 		return fmt.Errorf("executable %q: want an absolute path", s.Path)
 	case s.Seccomp != "" && s.Jail == nil:
 		return fmt.Errorf("filter %q: it is the jail's to install, and there is none", s.Seccomp)
+	case len(s.Workspaces) > 0 && s.Jail == nil:
+		return errors.New("workspaces: they are the jail's to show, and there is none")
 	case s.StartTimeout < 0:
 		return fmt.Errorf("start timeout %v: want 0 or more", s.StartTimeout)
 	}

@@ -25,9 +25,13 @@ import (
 
 // Factory starts sandbox processes of one host.
 type Factory struct {
-	// Executable is the staged copy of ringfence-plugin-wasm, and Loader the
-	// path of its ELF interpreter; their folder is the sandbox's root.
+	// Executable is the staged copy of ringfence-plugin-wasm, or of a native
+	// plugin, and Loader the path of its ELF interpreter; their folder is the
+	// sandbox's root.
 	Executable, Loader string
+	// Seccomp names the filter that the jail installs before it executes a native
+	// plugin; "" for ringfence-plugin-wasm, which brings its own.
+	Seccomp string
 	// Jail confines every sandbox.
 	Jail *jail.Jail
 	// Dir is the host's private run folder.
@@ -44,21 +48,28 @@ type Factory struct {
 // Plan is what a sandbox will run.
 type Plan struct {
 	Plugin       string
-	Engine       string
-	Artifact     *os.File // sealed; stays the caller's
+	Engine       string   // pluginkit.EngineNative for a native plugin
+	Artifact     *os.File // sealed; stays the caller's; nil for a native plugin
 	ArtifactSize int64
-	GuestMemory  uint64 // bytes
+	GuestMemory  uint64 // bytes; of a native plugin, the whole process
 	Session      bool
 	SessionIdle  time.Duration
 	Env          [][2]string
+	Workspaces   []jail.Workspace // of a native plugin
 }
 
 // Start starts a sandbox and loads its module.
 func (f *Factory) Start(ctx context.Context, plan Plan) (*Sandbox, error) {
 	ctx, cancel := context.WithTimeoutCause(ctx, f.LoadTimeout, fmt.Errorf("%w: not ready within %s", ErrStart, f.LoadTimeout))
 	defer cancel()
-	memory := plan.GuestMemory + 2*uint64(plan.ArtifactSize) + besideGuest
-	process, err := f.launch(ctx, plan.Plugin, plan.Artifact, memory)
+	spec := f.spec(plan.Plugin)
+	if plan.Engine == pluginkit.EngineNative {
+		f.native(&spec, plan)
+	} else {
+		spec.Memory = plan.GuestMemory + 2*uint64(plan.ArtifactSize) + besideGuest
+		spec.Files = map[int]*os.File{pluginkit.ModuleFD: plan.Artifact}
+	}
+	process, err := launched(ctx, spec)
 	if err != nil {
 		return nil, err
 	}
@@ -80,20 +91,24 @@ const (
 	besideCompiler = 256 << 20
 )
 
-func (f *Factory) launch(ctx context.Context, plugin string, module *os.File, memory uint64) (*launch.Process, error) {
-	process, err := launch.Start(ctx, launch.Spec{
+// spec is what all processes of the factory have in common.
+func (f *Factory) spec(plugin string) launch.Spec {
+	return launch.Spec{
 		Name:         plugin,
 		Path:         f.Executable,
 		Loader:       f.Loader,
 		Jail:         f.Jail,
-		Memory:       memory,
+		Seccomp:      f.Seccomp,
 		CPUs:         f.Threads,
 		Env:          threads(f.Threads),
-		Files:        map[int]*os.File{pluginkit.ModuleFD: module},
 		Dir:          f.Dir,
 		StartTimeout: f.LoadTimeout,
 		Logger:       f.Logger.Named(plugin),
-	})
+	}
+}
+
+func launched(ctx context.Context, spec launch.Spec) (*launch.Process, error) {
+	process, err := launch.Start(ctx, spec)
 	if err != nil {
 		return nil, fmt.Errorf("%w: %w", ErrStart, err)
 	}
@@ -120,6 +135,9 @@ func (s *Sandbox) load(ctx context.Context, plan Plan) error {
 	}
 	if plan.Session {
 		request.Lifetime = wire.Lifetime_LIFETIME_SESSION
+	}
+	if plan.Engine == pluginkit.EngineNative {
+		plan.Env = nil // it came with the process
 	}
 	for _, v := range plan.Env {
 		request.Environment = append(request.Environment, &wire.Variable{Name: v[0], Value: v[1]})
@@ -179,7 +197,10 @@ func (f *Factory) Compile(ctx context.Context, job CompileJob, w io.Writer) erro
 	ctx, cancel := context.WithTimeoutCause(ctx, job.Timeout,
 		fmt.Errorf("%w: the compiler took more than %s; a module that takes this long is damaged or hostile", ErrCompile, job.Timeout))
 	defer cancel()
-	process, err := f.launch(ctx, job.Plugin+".compile", job.Module, job.MaxMemory+besideCompiler)
+	spec := f.spec(job.Plugin + ".compile")
+	spec.Memory = job.MaxMemory + besideCompiler
+	spec.Files = map[int]*os.File{pluginkit.ModuleFD: job.Module}
+	process, err := launched(ctx, spec)
 	if err != nil {
 		return err
 	}
