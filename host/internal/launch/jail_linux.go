@@ -42,7 +42,7 @@ func (p *Process) settle() error {
 	if p.cell == nil {
 		return nil
 	}
-	err := p.folder.Chmod(0o500)
+	err := p.folder.Chmod(0o555)
 	if p.uid != os.Geteuid() && err == nil {
 		err = p.folder.Chown(os.Geteuid(), os.Getegid())
 	}
