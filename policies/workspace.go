@@ -29,6 +29,14 @@ type Workspace struct {
 // DeclRange is where the block stands, as "file:line".
 func (w Workspace) DeclRange() string { return place(w.at) }
 
+// Access is the word of the policy language: "read" or "write".
+func (w Workspace) Access() string {
+	if w.Write {
+		return "write"
+	}
+	return "read"
+}
+
 // Workspaces are the folders that the plugin may see, in the order of the file.
 func (p *Plugin) Workspaces() []Workspace { return append([]Workspace(nil), p.workspaces...) }
 

@@ -7,8 +7,10 @@
 package native
 
 import (
+	"crypto/sha256"
 	"debug/buildinfo"
 	"debug/elf"
+	"encoding/hex"
 	"errors"
 	"fmt"
 	"io"
@@ -94,11 +96,36 @@ func Inspect(path string) (Program, error) {
 		return p, errors.New(printable.Line(err.Error(), 400))
 	}
 	p.Loader = p.Needs.Loader
+	if f.Type == elf.ET_DYN && p.Static() && library(f) {
+		return p, fmt.Errorf("%s is a library, not a program", path)
+	}
 	for name := range p.Needs.Libraries {
 		p.Libraries = append(p.Libraries, printable.Line(name, 80))
 	}
 	slices.Sort(p.Libraries)
 	return p, nil
+}
+
+// library reports whether a file without an interpreter is linked as a library: it
+// has a name to be asked for by, or others to be loaded with it.
+func library(f *elf.File) bool {
+	names, err1 := f.DynString(elf.DT_SONAME)
+	needs, err2 := f.ImportedLibraries()
+	return err1 == nil && len(names) > 0 || err2 == nil && len(needs) > 0
+}
+
+// Digest is the SHA-256 of a plugin's file, in hex, and its size in bytes.
+func Digest(path string) (digest string, size int64, err error) {
+	f, err := os.Open(path)
+	if err != nil {
+		return "", 0, fmt.Errorf("read the plugin: %w", err)
+	}
+	defer f.Close()
+	h := sha256.New()
+	if size, err = io.Copy(h, io.LimitReader(f, MaxSize+1)); err == nil && size > MaxSize {
+		err = fmt.Errorf("%s is larger than a plugin may be (maximum %d bytes)", path, int64(MaxSize))
+	}
+	return hex.EncodeToString(h.Sum(nil)), size, err
 }
 
 // Static reports whether the program needs no other file to run.
