@@ -44,10 +44,11 @@ func (c *Cell) ownAs(tree int, attributes *unix.MountAttr) (done func(), err err
 // idmap makes a user namespace that maps one uid and gid to another. It needs a
 // process to exist in: a trampoline that waits for orders, which do not come.
 func (j *Jail) idmap(uid, gid, to int) (*os.File, error) {
-	in, out, err := os.Pipe()
+	pair, err := unix.Socketpair(unix.AF_UNIX, unix.SOCK_SEQPACKET|unix.SOCK_CLOEXEC, 0)
 	if err != nil {
 		return nil, err
 	}
+	in, out := os.NewFile(uintptr(pair[0]), "orders"), os.NewFile(uintptr(pair[1]), "orders")
 	defer out.Close()
 	defer in.Close()
 	cmd := exec.Command(fmt.Sprintf("/proc/self/fd/%d", j.trampoline.Fd()), "3")
