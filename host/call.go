@@ -108,7 +108,7 @@ func (c *call) attempt(ctx context.Context) (*Result, error) {
 		return nil, err
 	}
 	result, reusable, err := c.serve(ctx, lease.Sandbox)
-	lease.Release(reusable)
+	lease.Release(reusable && !c.plugin.spent())
 	return result, err
 }
 

@@ -87,9 +87,12 @@ type Mount struct {
 type Path struct {
 	Path Text `json:"path"`
 	// Exec: it may be read and executed. Serve: files and sockets may be made
-	// in it. Neither: it may be read.
-	Exec  bool `json:"exec"`
-	Serve bool `json:"serve"`
+	// in it. Folder: all below it may be listed and read, and with Write changed:
+	// plain files and folders, nothing else. None of them: it may be read.
+	Exec   bool `json:"exec"`
+	Serve  bool `json:"serve"`
+	Folder bool `json:"folder"`
+	Write  bool `json:"write"`
 }
 
 func (o *Orders) encode() ([]byte, error) {

@@ -12,7 +12,7 @@ func whole() *Orders {
 		Files: []int{0, 4}, ID: 7, Names: true, Privileged: true,
 		Limits: []Limit{{Name: "RLIMIT_CORE", Resource: 4}},
 		Mounts: []Mount{{Tree: -1, Path: "/a\xff", At: "/", Exec: true}, {Tree: 0, At: "/s", Write: true}},
-		Paths:  []Path{{Path: "/program", Exec: true}, {Path: "/s", Serve: true}},
+		Paths:  []Path{{Path: "/program", Exec: true}, {Path: "/s", Serve: true}, {Path: "/w", Folder: true, Write: true}},
 	}
 }
 

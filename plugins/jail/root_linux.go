@@ -62,7 +62,7 @@ func (j *jail) tree(m orders.Mount) (int, error) {
 	if m.Tree >= 0 {
 		return j.files[len(j.Files)+m.Tree], nil
 	}
-	fd, err := unix.OpenTree(unix.AT_FDCWD, string(m.Path), unix.OPEN_TREE_CLONE|unix.OPEN_TREE_CLOEXEC)
+	fd, err := unix.OpenTree(unix.AT_FDCWD, string(m.Path), unix.OPEN_TREE_CLONE|unix.OPEN_TREE_CLOEXEC|unix.AT_SYMLINK_NOFOLLOW)
 	if err != nil {
 		return -1, fmt.Errorf("open_tree %s: %w", m.Path, err)
 	}

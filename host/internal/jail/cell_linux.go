@@ -6,12 +6,14 @@ import (
 	"net"
 	"os"
 	"path/filepath"
+	"slices"
 	"strconv"
 	"syscall"
 
 	"golang.org/x/sys/unix"
 
 	"github.com/ringfence/ringfence/internal/orders"
+	"github.com/ringfence/ringfence/pluginkit"
 )
 
 // Cell is the jail of one process, from before its fork to after its end.
@@ -100,6 +102,9 @@ func (c *Cell) Furnish(r Room) error {
 }
 
 func (c *Cell) furnish(r Room) error {
+	if len(r.Workspaces) > 0 && r.Seccomp == "" {
+		return errors.New("a workspace for a process that brings its own filter: nothing keeps it from making set-user-ID files there until then")
+	}
 	o := c.orders
 	o.Program, o.Args, o.Env = orders.Text(r.Program), orders.Texts(r.Args), orders.Texts(r.Env)
 	o.Seccomp, o.Home = r.Seccomp, orders.Text(r.SocketDir)
@@ -109,6 +114,9 @@ func (c *Cell) furnish(r Room) error {
 		if err := r.Socket.Chown(c.id, c.id); err != nil {
 			return fmt.Errorf("hand over the socket's folder: %w", err)
 		}
+	}
+	for _, w := range r.Workspaces {
+		o.Env = append(o.Env, orders.Text(pluginkit.WorkspaceVariable+w.Name+"="+c.workspace(w)))
 	}
 	if c.way != neither {
 		if err := c.root(r); err != nil {
@@ -138,22 +146,39 @@ func (c *Cell) root(r Room) error {
 		{Tree: -1, Path: orders.Text(filepath.Dir(r.Program)), At: "/", Exec: true},
 		{Tree: -1, Path: orders.Text(r.SocketDir), At: "/" + SocketFolder, Write: true},
 	}
-	if c.way != userNS || c.id == 0 {
+	for _, w := range r.Workspaces {
+		c.orders.Mounts = append(c.orders.Mounts, orders.Mount{
+			Tree: -1, Path: orders.Text(w.Path), At: "/" + WorkspaceFolder + "/" + w.Name, Write: w.Write,
+		})
+	}
+	if c.id == 0 {
 		return nil // it can open them itself
 	}
 	for i, m := range c.orders.Mounts {
-		fd, err := unix.OpenTree(unix.AT_FDCWD, string(m.Path), unix.OPEN_TREE_CLONE|unix.OPEN_TREE_CLOEXEC)
+		fd, err := unix.OpenTree(unix.AT_FDCWD, string(m.Path), unix.OPEN_TREE_CLONE|unix.OPEN_TREE_CLOEXEC|unix.AT_SYMLINK_NOFOLLOW)
 		if err != nil {
 			return fmt.Errorf("open_tree %s: %w", m.Path, err)
 		}
 		c.orders.Mounts[i].Tree = len(c.trees)
 		c.trees = append(c.trees, os.NewFile(uintptr(fd), string(m.Path)))
-		if err := unix.MountSetattr(fd, "", unix.AT_EMPTY_PATH, m.Attributes()); err != nil {
+		attributes := m.Attributes()
+		if i >= ownMounts {
+			close, err := c.ownAs(fd, attributes)
+			if err != nil {
+				return fmt.Errorf("workspace %s: %w", m.Path, err)
+			}
+			defer close()
+		}
+		if err := unix.MountSetattr(fd, "", unix.AT_EMPTY_PATH, attributes); err != nil {
 			return fmt.Errorf("mount_setattr %s: %w", m.Path, err)
 		}
 	}
 	return nil
 }
+
+// ownMounts are those of the root that are not the machine's: the staged folder
+// and the socket's.
+const ownMounts = 2
 
 // libraries names the folder to the dynamic loader: $ORIGIN needs /proc, and
 // paths of the distribution do not exist in the root.
@@ -171,6 +196,9 @@ func (c *Cell) paths(r Room) []orders.Path {
 		}
 		paths = append(paths, orders.Path{Path: orders.Text(lib)}, orders.Path{Path: orders.Text(r.Loader), Exec: true})
 	}
+	for _, w := range r.Workspaces {
+		paths = append(paths, orders.Path{Path: orders.Text(c.workspace(w)), Folder: true, Write: w.Write})
+	}
 	return paths
 }
 
@@ -186,7 +214,7 @@ func limits(r Room, own bool) []orders.Limit {
 	list := []orders.Limit{
 		{Name: "RLIMIT_CORE", Resource: unix.RLIMIT_CORE}, // a core would hold the guest's data
 		{Name: "RLIMIT_NOFILE", Resource: unix.RLIMIT_NOFILE, Value: maxFiles},
-		{Name: "RLIMIT_FSIZE", Resource: unix.RLIMIT_FSIZE}, // the socket's folder is the host's disk
+		{Name: "RLIMIT_FSIZE", Resource: unix.RLIMIT_FSIZE, Value: fileSize(r)}, // the socket's folder is the host's disk
 		{Name: "RLIMIT_MEMLOCK", Resource: unix.RLIMIT_MEMLOCK},
 		{Name: "RLIMIT_MSGQUEUE", Resource: unix.RLIMIT_MSGQUEUE},
 		{Name: "RLIMIT_SIGPENDING", Resource: unix.RLIMIT_SIGPENDING, Value: 64},
@@ -202,6 +230,14 @@ func limits(r Room, own bool) []orders.Limit {
 		list = append(list, orders.Limit{Name: "RLIMIT_NPROC", Resource: unix.RLIMIT_NPROC, Value: n})
 	}
 	return list
+}
+
+// fileSize is 0 without a workspace to write to.
+func fileSize(r Room) uint64 {
+	if slices.ContainsFunc(r.Workspaces, func(w Workspace) bool { return w.Write }) {
+		return MaxFileSize
+	}
+	return 0
 }
 
 const (

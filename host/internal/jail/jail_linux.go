@@ -16,6 +16,8 @@ const (
 	SocketFolder = "s"
 	// LibraryFolder holds the program's shared libraries.
 	LibraryFolder = "lib"
+	// WorkspaceFolder holds an empty folder for each workspace.
+	WorkspaceFolder = "workspace"
 )
 
 // way is how processes are confined here.
@@ -87,6 +89,8 @@ type Room struct {
 	// Seccomp names the filter to install before the program is executed; ""
 	// for one that installs its own.
 	Seccomp string
+	// Workspaces are the machine's folders that the process sees.
+	Workspaces []Workspace
 	// Memory, in bytes, is what the control group allows; 0 is no limit.
 	Memory uint64
 	// Processes and CPUs bound threads and processors; 0 is the default.

@@ -24,8 +24,9 @@ func (*Jail) Close() error { return nil }
 
 // Folders of a staged root.
 const (
-	SocketFolder  = "s"
-	LibraryFolder = "lib"
+	SocketFolder    = "s"
+	LibraryFolder   = "lib"
+	WorkspaceFolder = "workspace"
 )
 
 // Room is what one process gets.
@@ -34,6 +35,7 @@ type Room struct {
 	Socket                     *os.File
 	Args, Env                  []string
 	Seccomp                    string
+	Workspaces                 []Workspace
 	Memory                     uint64
 	Processes, CPUs            int
 }

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"os"
 	"path/filepath"
 
 	"github.com/ringfence/ringfence/host/internal/jail"
@@ -25,13 +26,30 @@ func (p *Process) confine(socketDir string) error {
 	err := b.cell.Furnish(jail.Room{
 		Program: filepath.Clean(s.Path), Loader: s.Loader, SocketDir: socketDir, Socket: p.folder,
 		Args: append([]string{filepath.Base(s.Path)}, s.Args...), Env: p.fork.env,
-		Seccomp: s.Seccomp, Memory: s.Memory, Processes: s.Processes, CPUs: s.CPUs,
+		Seccomp: s.Seccomp, Workspaces: s.Workspaces, Memory: s.Memory, Processes: s.Processes, CPUs: s.CPUs,
 	})
 	if err != nil {
 		b.drop()
 		return err
 	}
 	p.blank, p.uid = b, b.cell.UID()
+	return nil
+}
+
+// settle takes from a jailed process the right to make more files in its socket's
+// folder, which is on the host's disk: no limit counts empty ones. It has what it
+// needs, and the host removes it all at the end.
+func (p *Process) settle() error {
+	if p.blank == nil {
+		return nil
+	}
+	err := p.folder.Chmod(0o555)
+	if p.uid != os.Geteuid() && err == nil {
+		err = p.folder.Chown(os.Geteuid(), os.Getegid())
+	}
+	if err != nil {
+		return fmt.Errorf("close the socket's folder: %w", err)
+	}
 	return nil
 }
 

@@ -58,6 +58,8 @@ type Spec struct {
 	// which kills it and can say which call it was. The process finds
 	// seccomp.NoticeEnv in its environment and uses Profile.InstallNoticed.
 	Notices bool
+	// Workspaces are folders of the machine's that the jail shows to the process.
+	Workspaces []jail.Workspace
 	// Memory (bytes), Processes and CPUs are what a control group allows, where
 	// the jail has one. 0 leaves memory and processors unlimited, and processes
 	// to the jail.
@@ -93,6 +95,8 @@ func (s *Spec) check() error {
 		return fmt.Errorf("filter %q: it is the jail's to install, and there is none", s.Seccomp)
 	case s.Notices && s.Files[seccomp.NoticeFD] != nil:
 		return fmt.Errorf("file for descriptor %d: it is for the notices of the filter", seccomp.NoticeFD)
+	case len(s.Workspaces) > 0 && s.Jail == nil:
+		return errors.New("workspaces: they are the jail's to show, and there is none")
 	case s.StartTimeout < 0:
 		return fmt.Errorf("start timeout %v: want 0 or more", s.StartTimeout)
 	}

@@ -213,6 +213,9 @@ func (l *launcher) connect() error {
 	if err := greet(l.ctx, p.conn); err != nil {
 		return err
 	}
+	if err := p.settle(); err != nil {
+		return err
+	}
 	if err := p.recorded(); err != nil {
 		return err
 	}

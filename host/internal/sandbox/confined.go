@@ -9,6 +9,9 @@ import (
 const (
 	whileCompiling = 1
 	withGuest      = 2
+
+	// ofTrampoline is the one that a native plugin does not have a say in.
+	ofTrampoline = 1
 )
 
 // confined asks the kernel whether the process has put on what is its own to
