@@ -1,6 +1,7 @@
 package escape
 
 import (
+	"context"
 	"errors"
 	"fmt"
 	"io"
@@ -176,14 +177,18 @@ func (i *inmate) attack(t testing.TB, at position) string {
 }
 
 func (i *inmate) load(t testing.TB) (*wire.Failure, error) {
-	r, err := wire.NewSandboxClient(i.Conn()).Load(t.Context(), &wire.LoadRequest{
+	ctx, cancel := context.WithTimeout(t.Context(), time.Minute)
+	defer cancel()
+	r, err := wire.NewSandboxClient(i.Conn()).Load(ctx, &wire.LoadRequest{
 		Engine: "wasmer", ArtifactBytes: uint64(len(i.order)), GuestMemoryBytes: 1 << 20, Lifetime: wire.Lifetime_LIFETIME_CALL,
 	})
 	return r.GetFailure(), err
 }
 
 func (i *inmate) compile(t testing.TB) (*wire.Failure, error) {
-	stream, err := wire.NewSandboxClient(i.Conn()).Compile(t.Context(), &wire.CompileRequest{
+	ctx, cancel := context.WithTimeout(t.Context(), time.Minute)
+	defer cancel()
+	stream, err := wire.NewSandboxClient(i.Conn()).Compile(ctx, &wire.CompileRequest{
 		Engine: "wasmer", ModuleBytes: uint64(len(i.order)), MaxArtifactBytes: 1 << 20, MaxMemoryBytes: 512 << 20,
 	})
 	for err == nil {
