@@ -192,6 +192,9 @@ var bySignal = regexp.MustCompile(`killed by signal (\d+) `)
 
 // ending is how a process ended that gave no answer.
 func ending(err error) string {
+	if host.CauseOf(err) == host.CauseSyscall {
+		return sigsys
+	}
 	var signal int
 	if m := bySignal.FindStringSubmatch(err.Error()); m != nil {
 		_, _ = fmt.Sscan(m[1], &signal)
