@@ -50,7 +50,8 @@ var secretShape = shape{
 var pluginShape = shape{
 	name:      `a "plugin" block`,
 	arguments: []string{"source", "sha256", "engine", "lifetime", "env"},
-	blocks:    map[string]int{"limits": 0, "http": 0},
+	blocks:    map[string]int{"limits": 0, "http": 0, "client": 0, "tool": 1},
+	labels:    map[string]string{"tool": `tool "remove" { … }, with the name of a tool of this plugin`},
 	notYet: map[string]string{
 		"workspace": "Remove the block; a plugin sees no files.",
 		"invoke":    "Remove the block; a plugin cannot call other plugins' tools.",
@@ -68,6 +69,16 @@ var limitsShape = shape{
 		"ring_max":        "Remove the line; calls travel over gRPC.",
 		"ring_rate":       "Remove the line; calls travel over gRPC.",
 	},
+}
+
+var clientShape = shape{
+	name:      `a "client" block`,
+	arguments: []string{"elicitation", "sampling", "max_tokens", "rate"},
+}
+
+var toolShape = shape{
+	name:      `a "tool" block`,
+	arguments: []string{"read_only", "destructive", "idempotent", "open_world"},
 }
 
 var httpShape = shape{

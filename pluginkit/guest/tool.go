@@ -27,22 +27,25 @@ import (
 // complaint about the arguments if InvalidArgs made it. A panic in fn ends the
 // instance: what it had half done is gone with it.
 //
+// Options say more about the tool: Title, ReadOnly, Destructive and the like.
+//
 // Tool panics when the name, the description or one of the types is unfit, with
 // a message that names the line that called it.
-func Tool[Args, Result any](name, description string, fn func(args Args) (Result, error)) {
+func Tool[Args, Result any](name, description string, fn func(args Args) (Result, error), options ...Option) {
 	_, file, line, _ := runtime.Caller(1)
 	run := func(args any) (any, error) {
 		result, err := fn(*args.(*Args))
 		return &result, err
 	}
-	err := register(name, description, reflect.TypeFor[Args](), reflect.TypeFor[Result](), run)
+	tool := registry.Tool{Name: name, Description: description}
+	err := register(tool, options, reflect.TypeFor[Args](), reflect.TypeFor[Result](), run)
 	if err != nil {
 		panic("guest.Tool(" + strconv.Quote(name) + ") at " + file + ":" + strconv.Itoa(line) + ": " + err.Error())
 	}
 }
 
 // register does the work of Tool once for all types, which keeps modules small.
-func register(name, description string, args, result reflect.Type, run func(any) (any, error)) error {
+func register(tool registry.Tool, options []Option, args, result reflect.Type, run func(any) (any, error)) error {
 	in, err := shape.For(args, shape.Input)
 	if err != nil {
 		return errors.New("the argument type " + args.String() + ": " + err.Error())
@@ -51,8 +54,15 @@ func register(name, description string, args, result reflect.Type, run func(any)
 	if err != nil {
 		return errors.New("the result type " + result.String() + ": " + err.Error())
 	}
-	tool := registry.Tool{Name: name, Description: description}
+	for _, option := range options {
+		if err := option(&tool); err != nil {
+			return err
+		}
+	}
 	switch {
+	case tool.Input != nil && !in.IsAny():
+		return errors.New("InputSchema is for tools that take json.RawMessage; the schema of " + args.String() + " comes from the type")
+	case tool.Input != nil:
 	case in.IsObject():
 		tool.Input = in.Schema()
 	case in.IsAny():

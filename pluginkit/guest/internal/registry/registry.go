@@ -12,11 +12,47 @@ import (
 // Tool is one callable of a guest.
 type Tool struct {
 	Name, Description string
+	Title             string
+	Hints             Hints
+	// Content says that results are content blocks, and Output the schema of
+	// their structured part.
+	Content bool
 	// Input is a JSON Schema; Output is one or nil.
 	Input, Output []byte
 	// Run takes JSON arguments and returns a status of package abi and JSON, or
 	// a text that says what went wrong.
 	Run func(arguments []byte) (status uint32, result []byte)
+}
+
+// Hint is what an author says of one effect of a tool.
+type Hint uint8
+
+// An author says yes, no, or nothing.
+const (
+	Unsaid Hint = iota
+	No
+	Yes
+)
+
+// Hints are what an author says of a tool's effects.
+type Hints struct{ ReadOnly, Destructive, Idempotent, OpenWorld Hint }
+
+func (h Hints) appendJSON(b []byte) []byte {
+	b = append(b, '{')
+	for _, hint := range []struct {
+		name string
+		is   Hint
+	}{{"read_only", h.ReadOnly}, {"destructive", h.Destructive}, {"idempotent", h.Idempotent}, {"open_world", h.OpenWorld}} {
+		if hint.is == Unsaid {
+			continue
+		}
+		if b[len(b)-1] != '{' {
+			b = append(b, ',')
+		}
+		b = append(shape.AppendString(b, hint.name), ':')
+		b = strconv.AppendBool(b, hint.is == Yes)
+	}
+	return append(b, '}')
 }
 
 var tools []Tool
@@ -82,7 +118,16 @@ func Manifest() []byte {
 			b = append(b, ',')
 		}
 		b = shape.AppendString(append(b, `{"name":`...), t.Name)
+		if t.Title != "" {
+			b = shape.AppendString(append(b, `,"title":`...), t.Title)
+		}
 		b = shape.AppendString(append(b, `,"description":`...), t.Description)
+		if t.Hints != (Hints{}) {
+			b = t.Hints.appendJSON(append(b, `,"annotations":`...))
+		}
+		if t.Content {
+			b = append(b, `,"content":true`...)
+		}
 		b = append(append(b, `,"input_schema":`...), t.Input...)
 		if t.Output != nil {
 			b = append(append(b, `,"output_schema":`...), t.Output...)
