@@ -62,13 +62,6 @@ type Request struct {
 	Caller    Caller
 }
 
-// Caller is what whoever calls can do for a tool while it runs. Each function
-// may be nil. They are called one at a time, and the tool waits meanwhile.
-type Caller struct {
-	// Log gets what this call logs, beside Options.GuestLog.
-	Log func(GuestRecord)
-}
-
 // Do runs a tool.
 func (h *Host) Do(ctx context.Context, r Request) (*Result, error) {
 	if len(r.Arguments) == 0 {
@@ -106,6 +99,7 @@ type call struct {
 	most      uint64 // bytes of the result
 	caller    Caller
 	want      want
+	read      func(result []byte) error // takes the result of what is not a tool
 	started   time.Time
 
 	plugin  *plugin
@@ -206,7 +200,7 @@ func (c *call) serve(ctx context.Context, s *sandbox.Sandbox) (_ *Result, reusab
 	limits := c.plugin.policy.Limits()
 	ctx, cancel := context.WithTimeoutCause(ctx, limits.CallTimeout, fmt.Errorf("%w: call_timeout = %s", errCallTimeout, limits.CallTimeout))
 	defer cancel()
-	c.session = c.plugin.broker.Call(ctx, c.id)
+	c.session = c.plugin.broker.CallFor(ctx, c.id, c.caller.broker())
 	defer c.session.Close()
 
 	began := time.Now()
@@ -267,6 +261,12 @@ func (c *call) judge(answer transport.Result) (*Result, error) {
 
 // accept checks what a tool says is its result.
 func (c *call) accept(data []byte) error {
+	if c.read != nil {
+		if err := manifest.Valid(data); err != nil {
+			return err
+		}
+		return c.read(data)
+	}
 	if !c.tool.Content {
 		return c.tool.CheckResult(data)
 	}

@@ -26,7 +26,7 @@ func (s *Server) callTool(ctx context.Context, req *sdk.CallToolRequest, t *tool
 		return t.failed(busy), nil
 	}
 	defer leave()
-	notices := newNotices(ctx, req.Session, t.Name, req.Params.GetProgressToken())
+	notices := newNotices(ctx, s, req.Session, t.Name, req.Params.GetProgressToken())
 	result, err := s.host.Do(ctx, host.Request{
 		Tool: t.Name, Arguments: arguments, MaxResult: maxResult,
 		Caller: notices.caller(),

@@ -2,6 +2,7 @@ package mcp
 
 import (
 	"context"
+	"strings"
 	"sync"
 	"time"
 
@@ -17,6 +18,7 @@ import (
 // what it does not take is dropped.
 type notices struct {
 	ctx     context.Context
+	server  *Server
 	session *sdk.ServerSession
 	tool    string
 	token   any // of progress; nil: the client wants none
@@ -25,11 +27,12 @@ type notices struct {
 	mu    sync.Mutex // guards what follows; a tool may speak until after its call
 	queue chan func()
 	over  bool
+	done  float64 // the last progress; it must grow
 }
 
-func newNotices(ctx context.Context, session *sdk.ServerSession, tool string, token any) *notices {
+func newNotices(ctx context.Context, s *Server, session *sdk.ServerSession, tool string, token any) *notices {
 	queue := make(chan func(), maxNotices)
-	n := &notices{ctx: ctx, session: session, tool: tool, token: token, queue: queue, sent: make(chan struct{})}
+	n := &notices{ctx: ctx, server: s, session: session, tool: tool, token: token, queue: queue, sent: make(chan struct{}), done: -1}
 	go func() {
 		defer close(n.sent)
 		for send := range queue {
@@ -68,8 +71,34 @@ func (n *notices) send(f func()) {
 	}
 }
 
+// caller is what the host lets the tool reach.
 func (n *notices) caller() host.Caller {
-	return host.Caller{Log: n.log}
+	plugin, _, _ := strings.Cut(n.tool, ".")
+	return host.Caller{
+		Log: n.log, Progress: n.progress, Elicit: n.elicit, Sample: n.sample,
+		Updated: func(uri string) { n.send(func() { n.server.updated(plugin, uri) }) },
+	}
+}
+
+// progress goes to a client that has asked for it, as far as it is progress.
+func (n *notices) progress(done, total float64, message string) {
+	if n.token == nil {
+		return
+	}
+	n.mu.Lock()
+	grows := done > n.done || n.done < 0
+	if grows {
+		n.done = done
+	}
+	n.mu.Unlock()
+	if !grows {
+		return
+	}
+	n.send(func() {
+		_ = n.session.NotifyProgress(n.ctx, &sdk.ProgressNotificationParams{
+			ProgressToken: n.token, Progress: done, Total: total, Message: printable.Line(message, maxLine),
+		})
+	})
 }
 
 var logLevels = map[hclog.Level]sdk.LoggingLevel{hclog.Debug: "debug", hclog.Info: "info", hclog.Warn: "warning", hclog.Error: "error"}

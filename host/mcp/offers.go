@@ -51,9 +51,7 @@ func (s *Server) loadPlugin(plugin string, tried func()) {
 }
 
 // offered is what clients see, as it was last given to the protocol's server.
-type offered struct {
-	tools map[string]bool
-}
+type offered struct{ tools, resources, templates, prompts map[string]bool }
 
 // offer takes in what one plugin offers and tells clients what that changes.
 func (s *Server) offer(o host.Offer) {
@@ -61,6 +59,8 @@ func (s *Server) offer(o host.Offer) {
 	defer s.mu.Unlock()
 	s.offers[o.Plugin] = o
 	s.offerTools()
+	s.offerResources()
+	s.offerPrompts()
 }
 
 // offerTools brings the list of tools in line with the offers. The caller holds
@@ -90,13 +90,7 @@ func (s *Server) offerTools() {
 		}
 		now[name] = true
 	}
-	var gone []string
-	for name := range s.offered.tools {
-		if !now[name] {
-			gone = append(gone, name)
-		}
-	}
-	s.sdk.RemoveTools(gone...)
+	s.sdk.RemoveTools(without(s.offered.tools, now)...)
 	s.offered.tools = now
 }
 
@@ -151,6 +145,13 @@ type tool struct {
 }
 
 // description is the author's, and whose word it is.
-func (t *tool) description() string {
-	return fmt.Sprintf("%s\n\n(%s, an untrusted plugin in a sandbox.)", strings.TrimRight(t.Description, "\n "), t.Name)
+func (t *tool) description() string { return whose(t.Description, t.Name) }
+
+func whose(description, whom string) string {
+	return strings.TrimLeft(fmt.Sprintf("%s\n\n(%s, an untrusted plugin in a sandbox.)", strings.TrimRight(description, "\n "), whom), "\n")
+}
+
+// untrusted is the _meta of what a plugin says.
+func untrusted(plugin string) sdk.Meta {
+	return sdk.Meta{metaUntrusted: true, metaPlugin: plugin}
 }

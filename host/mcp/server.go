@@ -56,6 +56,7 @@ type Server struct {
 	mu      sync.Mutex // guards what follows
 	offers  map[string]host.Offer
 	offered offered
+	prompts map[string]owned // by the name that clients know
 }
 
 // New makes a server and begins to start the host's plugins, to learn what they
@@ -92,9 +93,15 @@ func (s *Server) sdkOptions() *sdk.ServerOptions {
 		Instructions: instructions,
 		// Capabilities cannot be added when a plugin comes late.
 		Capabilities: &sdk.ServerCapabilities{
-			Logging: &sdk.LoggingCapabilities{}, //nolint:staticcheck // see sessionVersions
-			Tools:   &sdk.ToolCapabilities{ListChanged: true},
+			Logging:     &sdk.LoggingCapabilities{}, //nolint:staticcheck // see sessionVersions
+			Tools:       &sdk.ToolCapabilities{ListChanged: true},
+			Resources:   &sdk.ResourceCapabilities{ListChanged: true, Subscribe: true},
+			Prompts:     &sdk.PromptCapabilities{ListChanged: true},
+			Completions: &sdk.CompletionCapabilities{},
 		},
+		SubscribeHandler:          s.subscribe,
+		UnsubscribeHandler:        s.unsubscribe,
+		CompletionHandler:         s.complete,
 		SupportedProtocolVersions: sessionVersions,
 	}
 }

@@ -20,7 +20,8 @@ import (
 //
 // Args is a struct, a map with string keys, or json.RawMessage for a tool that
 // reads its arguments itself. Result is any type with a JSON form. The package
-// comment says how both become JSON schemas. Fn is called with checked
+// comment says how both become JSON schemas. Answer and Structured are results
+// made of texts, images, audio and resources. Fn is called with checked
 // arguments. One instance runs one call at a time.
 //
 // An error that fn returns reaches the caller as the tool's failure, and as a
@@ -50,9 +51,16 @@ func register(tool registry.Tool, options []Option, args, result reflect.Type, r
 	if err != nil {
 		return errors.New("the argument type " + args.String() + ": " + err.Error())
 	}
-	out, err := shape.For(result, shape.Output)
-	if err != nil {
-		return errors.New("the result type " + result.String() + ": " + err.Error())
+	answering, isAnswer := reflect.Zero(result).Interface().(answers)
+	value := result
+	if isAnswer {
+		value, tool.Content = answering.valueType(), true
+	}
+	var out *shape.Shape
+	if value != nil {
+		if out, err = shape.For(value, shape.Output); err != nil {
+			return errors.New("the result type " + result.String() + ": " + err.Error())
+		}
 	}
 	for _, option := range options {
 		if err := option(&tool); err != nil {
@@ -70,7 +78,7 @@ func register(tool registry.Tool, options []Option, args, result reflect.Type, r
 	default:
 		return errors.New("the argument type " + args.String() + " is not a struct, a map or json.RawMessage")
 	}
-	if !out.IsAny() {
+	if out != nil && !out.IsAny() {
 		tool.Output = out.Schema()
 	}
 	tool.Run = func(arguments []byte) (uint32, []byte) {
@@ -82,7 +90,12 @@ func register(tool registry.Tool, options []Option, args, result reflect.Type, r
 		if err != nil {
 			return statusOf(err), []byte(err.Error())
 		}
-		encoded, err := out.Encode(reflect.ValueOf(value).Elem())
+		var encoded []byte
+		if isAnswer {
+			encoded, err = appendAnswer(nil, reflect.ValueOf(value).Elem().Interface().(answers), out)
+		} else {
+			encoded, err = out.Encode(reflect.ValueOf(value).Elem())
+		}
 		if err != nil {
 			return abi.StatusFailed, []byte("the tool's result cannot be written as JSON: " + err.Error())
 		}

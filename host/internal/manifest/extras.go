@@ -20,7 +20,7 @@ const (
 	maxTemplates = 32
 	maxPrompts   = 256
 	maxArguments = 32
-	maxURI       = 1 << 10
+	maxURI       = pluginkit.MaxURI
 	maxVariables = 8
 )
 

@@ -102,12 +102,12 @@ func validName(name string) bool {
 // Tools returns all tools in order.
 func Tools() []Tool { return tools }
 
-// Reset forgets all tools and returns a function that brings them back. Tests
-// use it.
+// Reset forgets all that is offered and returns a function that brings it back.
+// Tests use it.
 func Reset() (restore func()) {
-	saved := tools
-	tools = nil
-	return func() { tools = saved }
+	savedTools, savedExtras := tools, extras
+	tools, extras = nil, offered{}
+	return func() { tools, extras = savedTools, savedExtras }
 }
 
 // Manifest is what ringfence_describe answers.
@@ -134,13 +134,16 @@ func Manifest() []byte {
 		}
 		b = append(b, '}')
 	}
-	return append(b, "]}"...)
+	return append(extras.appendJSON(append(b, ']')), '}')
 }
 
-// Call runs a tool by its number in the manifest.
+// Call runs a tool by its number in the manifest, or what comes after the tools.
 func Call(number uint32, arguments []byte) (status uint32, result []byte) {
-	if uint64(number) >= uint64(len(tools)) {
-		return abi.StatusBad, []byte("there is no tool number " + strconv.FormatUint(uint64(number), 10))
+	if uint64(number) < uint64(len(tools)) {
+		return tools[number].Run(arguments)
 	}
-	return tools[number].Run(arguments)
+	if run := extras.at(uint64(number) - uint64(len(tools))); run != nil {
+		return run(arguments)
+	}
+	return abi.StatusBad, []byte("there is no tool number " + strconv.FormatUint(uint64(number), 10))
 }
