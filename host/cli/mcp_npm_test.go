@@ -178,7 +178,7 @@ plugin "conformance" {
 		t.Fatal(err)
 	}
 	out, errs, err := npx(t, d.dir, "-p", "node@22", "-p", conformance, "conformance", "server",
-		"--url", strings.Replace(front.URL, "127.0.0.1", "localhost", 1)+"/mcp", "--expected-failures", expected)
+		"--suite", "all", "--url", strings.Replace(front.URL, "127.0.0.1", "localhost", 1)+"/mcp", "--expected-failures", expected)
 	t.Logf("%s", tail(out, 60))
 	if err != nil {
 		t.Fatalf("the suite ended with %v; what is expected to fail stands in %s and docs/mcp.md\n%s", err, expected, tail(errs, 40))
