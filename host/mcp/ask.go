@@ -1,5 +1,7 @@
 package mcp
 
+//lint:file-ignore SA1019 sampling and logging are deprecated in drafts without sessions; see sessionVersions
+
 import (
 	"context"
 	"encoding/json"
@@ -48,19 +50,19 @@ func (n *notices) elicit(ctx context.Context, form host.Form) (host.FormAnswer, 
 // sample has the client's model answer a tool. Nothing of the conversation goes
 // along.
 func (n *notices) sample(ctx context.Context, q host.Sampling) (host.Sampled, error) {
-	if c := n.capabilities(); c == nil || c.Sampling == nil { //nolint:staticcheck // see sessionVersions
+	if c := n.capabilities(); c == nil || c.Sampling == nil {
 		return host.Sampled{}, fmt.Errorf("%w: the client lets no model answer", host.ErrNobody)
 	}
-	params := &sdk.CreateMessageParams{ //nolint:staticcheck // the same
+	params := &sdk.CreateMessageParams{
 		Meta:           sdk.Meta{metaUntrusted: true, metaTool: n.tool},
 		IncludeContext: "none",
 		MaxTokens:      int64(q.MaxTokens),
 		SystemPrompt:   q.System,
 	}
 	for _, m := range q.Messages {
-		params.Messages = append(params.Messages, &sdk.SamplingMessage{Role: sdk.Role(m.Role), Content: blockContent(m.Block)}) //nolint:staticcheck // the same
+		params.Messages = append(params.Messages, &sdk.SamplingMessage{Role: sdk.Role(m.Role), Content: blockContent(m.Block)})
 	}
-	result, err := n.session.CreateMessage(ctx, params) //nolint:staticcheck // the same
+	result, err := n.session.CreateMessage(ctx, params)
 	if err != nil {
 		return host.Sampled{}, err
 	}

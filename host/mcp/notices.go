@@ -1,5 +1,7 @@
 package mcp
 
+//lint:file-ignore SA1019 sampling and logging are deprecated in drafts without sessions; see sessionVersions
+
 import (
 	"context"
 	"strings"
@@ -108,6 +110,6 @@ func (n *notices) log(r host.GuestRecord) {
 	if !ok {
 		level = "info"
 	}
-	params := &sdk.LoggingMessageParams{Level: level, Logger: n.tool, Data: printable.Line(r.Message, maxLine)} //nolint:staticcheck // see sessionVersions
-	n.send(func() { _ = n.session.Log(n.ctx, params) })                                                         //nolint:staticcheck // the same
+	params := &sdk.LoggingMessageParams{Level: level, Logger: n.tool, Data: printable.Line(r.Message, maxLine)}
+	n.send(func() { _ = n.session.Log(n.ctx, params) })
 }

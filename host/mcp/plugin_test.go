@@ -1,5 +1,7 @@
 package mcp_test
 
+//lint:file-ignore SA1019 sampling and logging are deprecated in drafts without sessions; see sessionVersions
+
 import (
 	"context"
 	"encoding/json"

@@ -1,5 +1,7 @@
 package mcp
 
+//lint:file-ignore SA1019 sampling and logging are deprecated in drafts without sessions; see sessionVersions
+
 import (
 	"context"
 	"errors"
@@ -93,7 +95,7 @@ func (s *Server) sdkOptions() *sdk.ServerOptions {
 		Instructions: instructions,
 		// Capabilities cannot be added when a plugin comes late.
 		Capabilities: &sdk.ServerCapabilities{
-			Logging:     &sdk.LoggingCapabilities{}, //nolint:staticcheck // see sessionVersions
+			Logging:     &sdk.LoggingCapabilities{},
 			Tools:       &sdk.ToolCapabilities{ListChanged: true},
 			Resources:   &sdk.ResourceCapabilities{ListChanged: true, Subscribe: true},
 			Prompts:     &sdk.PromptCapabilities{ListChanged: true},

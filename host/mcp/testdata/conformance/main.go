@@ -58,7 +58,7 @@ func contentTools() {
 		}, nil
 	}, guest.ReadOnly())
 	guest.Tool("test_error_handling", "Fails.", func(Nothing) (Nothing, error) {
-		return Nothing{}, errors.New("This tool intentionally returns an error for testing") //nolint:staticcheck // the suite's words
+		return Nothing{}, errors.New("This tool intentionally returns an error for testing")
 	})
 	guest.Tool("json_schema_2020_12_tool", "Has a schema with keywords of JSON Schema 2020-12.",
 		func(arguments json.RawMessage) (guest.Answer, error) {

@@ -77,4 +77,4 @@ func (outside) Ask(context.Context, uint32, []byte) (Response, *Refusal) {
 	return Response{}, notNow
 }
 func (outside) ResourceUpdated(context.Context, string) *Refusal { return notNow }
-func (outside) Log(int, string)                                       {}
+func (outside) Log(int, string)                                  {}
