@@ -137,6 +137,10 @@ func TestHugeMessages(t *testing.T) {
 		body, _ := io.ReadAll(io.LimitReader(r.Body, 200))
 		t.Errorf("a deep message: %d %s", r.StatusCode, body)
 	}
+	batch := "[" + strings.Repeat(`{"jsonrpc":"2.0","id":1,"method":"ping"},`, 100_000) + `{"jsonrpc":"2.0","id":1,"method":"ping"}]`
+	if r := post(t, target, batch, func(r *http.Request) { r.Header.Set("Mcp-Protocol-Version", "2025-03-26") }); r.StatusCode != http.StatusBadRequest {
+		t.Errorf("a batch of calls: %d", r.StatusCode)
+	}
 	if r := post(t, target, initialize, nil); r.StatusCode != http.StatusOK {
 		t.Errorf("an honest client after that: %d", r.StatusCode)
 	}

@@ -42,6 +42,8 @@ const (
 	maxConnections = 256
 	maxSessions    = 64
 	maxHeader      = 16 << 10
+	// maxBatch is how many messages one request may hold.
+	maxBatch = 32
 
 	idleTimeout = 2 * time.Minute
 	// sessionTimeout ends sessions without a message of the client.
