@@ -43,7 +43,7 @@ func (h *Host) Offer(ctx context.Context, plugin string) (Offer, error) {
 }
 
 // maxExtra is the largest answer that is not a tool's, in bytes.
-const maxExtra = 16 << 20
+const maxExtra = 4 << 20
 
 // Contents is what a resource holds, a Block one part of an answer.
 type (

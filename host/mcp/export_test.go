@@ -1,6 +1,16 @@
 package mcp
 
-import "time"
+import (
+	"time"
+
+	"github.com/ringfence/ringfence/host"
+	"github.com/ringfence/ringfence/policies"
+)
+
+// NewPatient is New with another time that lists wait.
+func NewPatient(h *host.Host, policy *policies.Policy, opts Options, patience time.Duration) *Server {
+	return newServer(h, policy, opts, patience)
+}
 
 // Hurry gives clients less time, so that tests need not wait.
 func (s *Server) Hurry(header, body, write time.Duration) {

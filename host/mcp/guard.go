@@ -4,7 +4,6 @@ import (
 	"context"
 	"fmt"
 	"sync"
-	"time"
 
 	"github.com/modelcontextprotocol/go-sdk/jsonrpc"
 	sdk "github.com/modelcontextprotocol/go-sdk/mcp"
@@ -70,21 +69,37 @@ func (s *Server) guard(next sdk.MethodHandler) sdk.MethodHandler {
 	}
 }
 
-// patient lets what depends on the plugins wait until each had a chance to say
-// what it offers. It does not wait long: a plugin may never say it.
+// patient lets lists wait until each plugin had a chance to say what it offers,
+// for some seconds after the server's start: a plugin may never say it. What is
+// known already need not wait for what is not.
 func (s *Server) patient(next sdk.MethodHandler) sdk.MethodHandler {
 	return func(ctx context.Context, method string, req sdk.Request) (sdk.Result, error) {
-		switch method {
-		case "tools/list", "tools/call", "prompts/list", "prompts/get",
-			"resources/list", "resources/templates/list", "resources/read", "completion/complete":
-			timer := time.NewTimer(listWait)
-			defer timer.Stop()
+		if s.waits(method, req) {
 			select {
 			case <-s.settled:
-			case <-timer.C:
+			case <-s.patience.Done():
 			case <-ctx.Done():
 			}
 		}
 		return next(ctx, method, req)
 	}
+}
+
+func (s *Server) waits(method string, req sdk.Request) bool {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	switch method {
+	case "tools/list", "prompts/list", "resources/list", "resources/templates/list", "completion/complete":
+		return true
+	case "tools/call":
+		p, ok := req.GetParams().(*sdk.CallToolParamsRaw)
+		return !ok || !s.offered.tools[p.Name]
+	case "prompts/get":
+		p, ok := req.GetParams().(*sdk.GetPromptParams)
+		return !ok || !s.offered.prompts[p.Name]
+	case "resources/read":
+		p, ok := req.GetParams().(*sdk.ReadResourceParams)
+		return !ok || !s.offered.resources[p.URI]
+	}
+	return false
 }

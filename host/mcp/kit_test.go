@@ -32,6 +32,10 @@ type deployment struct {
 	server *mcp.Server
 }
 
+// patience is how long lists wait: much longer than in use, so that a test which
+// depends on it does not end.
+const patience = time.Hour
+
 // deploy serves a policy in which STATE, TOOLS and DIR stand for folders.
 func deploy(t testing.TB, text string, opts mcp.Options, hosted host.Options) *deployment {
 	t.Helper()
@@ -50,7 +54,7 @@ func deploy(t testing.TB, text string, opts mcp.Options, hosted host.Options) *d
 			t.Error(err)
 		}
 	})
-	s := mcp.New(h, policy, opts)
+	s := mcp.NewPatient(h, policy, opts, patience)
 	t.Cleanup(s.Close)
 	return &deployment{t, h, s}
 }

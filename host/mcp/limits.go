@@ -9,6 +9,13 @@ const (
 	// maxResult is the largest result of a tool. Clients in wide use give up
 	// on messages over 16 MiB, and a structured result is in a message twice.
 	maxResult = 4 << 20
+	// maxSent is the largest message to a client, as it is encoded: escapes can
+	// make six bytes of one, and a client that gives up on a message gives up
+	// on the session.
+	maxSent = 12 << 20
+	// maxListed is what the lists of one plugin's tools, resources or prompts
+	// may take of the message with all of them.
+	maxListed = 512 << 10
 	// maxCalls is how many calls of all clients run or wait at a time, and
 	// maxPluginCalls how many of one plugin: a slow one cannot take all.
 	maxCalls       = 64
@@ -23,8 +30,8 @@ const (
 	// are dropped.
 	maxNotices = 128
 
-	// listWait is how long a list waits for plugins that are still starting.
-	// Those that come later are announced.
+	// listWait is how long after its start a server lets lists wait for plugins
+	// that are still starting. Those that come later are announced.
 	listWait = 10 * time.Second
 	// flushWait is how long a call's result waits for its messages.
 	flushWait = 2 * time.Second

@@ -40,6 +40,20 @@ func TestNobodyTakesANameFromAnother(t *testing.T) {
 	}
 }
 
+func TestAPluginDoesNotFillTheList(t *testing.T) {
+	r := room{}
+	bomb := strings.Repeat("<", maxListed/11) // six bytes each on its way
+	if err := r.take("a", bomb); err != nil {
+		t.Fatal(err)
+	}
+	if err := r.take("a", bomb); err == nil {
+		t.Error("a plugin takes more than its part of the list")
+	}
+	if err := r.take("b", bomb); err != nil {
+		t.Errorf("another plugin has no room: %v", err)
+	}
+}
+
 func TestSchemasThatEveryClientReads(t *testing.T) {
 	for name, tt := range map[string]struct{ raw, input, output string }{
 		"as it should be": {

@@ -32,7 +32,7 @@ func (s *Server) loadPlugin(plugin string, tried func()) {
 	once := sync.OnceFunc(tried)
 	defer once()
 	for wait := retryFirst; ; wait = min(2*wait, retryLast) {
-		offer, err := s.host.Offer(s.ctx, plugin)
+		offer, err := s.learn(plugin)
 		if err == nil {
 			s.offer(offer)
 			return
@@ -48,6 +48,17 @@ func (s *Server) loadPlugin(plugin string, tried func()) {
 			return
 		}
 	}
+}
+
+// learn starts the plugin when it is its turn.
+func (s *Server) learn(plugin string) (host.Offer, error) {
+	select {
+	case s.starting <- struct{}{}:
+		defer func() { <-s.starting }()
+	case <-s.ctx.Done():
+		return host.Offer{}, s.ctx.Err()
+	}
+	return s.host.Offer(s.ctx, plugin)
 }
 
 // offered is what clients see, as it was last given to the protocol's server.
@@ -77,14 +88,14 @@ func (s *Server) offerTools() {
 	}
 	named := names(all, s.opts.Prefix)
 	lost := clash(named)
-	now := map[string]bool{}
+	now, room := map[string]bool{}, room{}
 	for _, o := range all {
 		name, t := named[o], byOwner[o]
 		if slices.Contains(lost, name) {
 			s.opts.Logger.Error("a tool is not offered: another has its name", "tool", t.Name, "name", name)
 			continue
 		}
-		if err := s.addTool(name, t); err != nil {
+		if err := s.addTool(name, t, room); err != nil {
 			s.opts.Logger.Error("a tool is not offered", "tool", t.Name, "error", err)
 			continue
 		}
@@ -96,7 +107,7 @@ func (s *Server) offerTools() {
 
 // addTool gives a tool to the protocol's server, which panics at what it does not
 // like.
-func (s *Server) addTool(name string, t *tool) (err error) {
+func (s *Server) addTool(name string, t *tool, room room) (err error) {
 	defer func() {
 		if p := recover(); p != nil {
 			err = fmt.Errorf("%.300v", p)
@@ -117,9 +128,27 @@ func (s *Server) addTool(name string, t *tool) (err error) {
 	if output := outputSchema(t.Output); output != nil {
 		described.OutputSchema, t.structured = output, true
 	}
+	if err := room.take(t.plugin, described); err != nil {
+		return err
+	}
 	s.sdk.AddTool(described, func(ctx context.Context, req *sdk.CallToolRequest) (*sdk.CallToolResult, error) {
 		return s.callTool(ctx, req, t)
 	})
+	return nil
+}
+
+// room counts what plugins take of a list.
+type room map[string]int
+
+func (r room) take(plugin string, described any) error {
+	n, err := encodedSize(described)
+	if err != nil {
+		return err
+	}
+	if r[plugin]+n > maxListed {
+		return fmt.Errorf("the plugin's list would have more than %d bytes", maxListed)
+	}
+	r[plugin] += n
 	return nil
 }
 

@@ -25,7 +25,7 @@ func (s *Server) offerPrompts() {
 	}
 	named := names(all, s.opts.Prefix)
 	lost := clash(named)
-	now := map[string]bool{}
+	now, room := map[string]bool{}, room{}
 	s.prompts = map[string]owned{}
 	for _, o := range all {
 		name := named[o]
@@ -33,7 +33,7 @@ func (s *Server) offerPrompts() {
 			s.opts.Logger.Error("a prompt is not offered: another has its name", "plugin", o.plugin, "prompt", o.name)
 			continue
 		}
-		if s.protected(name, func() { s.addPrompt(name, o.plugin, byOwner[o]) }) {
+		if s.protected(name, func() error { return s.addPrompt(name, o.plugin, byOwner[o], room) }) {
 			now[name] = true
 			s.prompts[name] = o
 		}
@@ -42,16 +42,20 @@ func (s *Server) offerPrompts() {
 	s.offered.prompts = now
 }
 
-func (s *Server) addPrompt(name, plugin string, p host.Prompt) {
+func (s *Server) addPrompt(name, plugin string, p host.Prompt, room room) error {
 	described := &sdk.Prompt{Meta: untrusted(plugin), Name: name, Title: p.Title, Description: whose(p.Description, plugin)}
 	for _, a := range p.Arguments {
 		described.Arguments = append(described.Arguments, &sdk.PromptArgument{
 			Name: a.Name, Title: a.Title, Description: a.Description, Required: a.Required,
 		})
 	}
+	if err := room.take(plugin, described); err != nil {
+		return err
+	}
 	s.sdk.AddPrompt(described, func(ctx context.Context, req *sdk.GetPromptRequest) (*sdk.GetPromptResult, error) {
 		return s.getPrompt(ctx, req, plugin, p)
 	})
+	return nil
 }
 
 func (s *Server) getPrompt(ctx context.Context, req *sdk.GetPromptRequest, plugin string, p host.Prompt) (*sdk.GetPromptResult, error) {
@@ -76,6 +80,9 @@ func (s *Server) getPrompt(ctx context.Context, req *sdk.GetPromptRequest, plugi
 	out := &sdk.GetPromptResult{Meta: untrusted(plugin), Description: filled.Description, Messages: []*sdk.PromptMessage{}}
 	for _, m := range filled.Messages {
 		out.Messages = append(out.Messages, &sdk.PromptMessage{Role: sdk.Role(m.Role), Content: blockContent(m.Block)})
+	}
+	if err := fits(out); err != nil {
+		return nil, protocolError(err)
 	}
 	return out, nil
 }

@@ -31,15 +31,15 @@ func (s *Server) schemes() map[string]string {
 // offers. The caller holds mu.
 func (s *Server) offerResources() {
 	owner := s.schemes()
-	resources, templates := map[string]bool{}, map[string]bool{}
+	resources, templates, room := map[string]bool{}, map[string]bool{}, room{}
 	for _, plugin := range s.plugins {
 		for _, r := range s.offers[plugin].Resources {
-			if s.owns(owner, plugin, r) && s.protected(r.URI, func() { s.addResource(plugin, r) }) {
+			if s.owns(owner, plugin, r) && s.protected(r.URI, func() error { return s.addResource(plugin, r, room) }) {
 				resources[r.URI] = true
 			}
 		}
 		for _, r := range s.offers[plugin].Templates {
-			if s.owns(owner, plugin, r) && s.protected(r.URI, func() { s.addTemplate(plugin, r) }) {
+			if s.owns(owner, plugin, r) && s.protected(r.URI, func() error { return s.addTemplate(plugin, r, room) }) {
 				templates[r.URI] = true
 			}
 		}
@@ -64,35 +64,51 @@ func (s *Server) owns(owner map[string]string, plugin string, r host.Resource) b
 
 // protected adds something to the protocol's server, which panics at what it does
 // not like.
-func (s *Server) protected(name string, add func()) (ok bool) {
+func (s *Server) protected(name string, add func() error) (ok bool) {
 	defer func() {
 		if p := recover(); p != nil {
 			s.opts.Logger.Error("not offered", "name", name, "error", fmt.Sprintf("%.300v", p))
 		}
 	}()
-	add()
+	if err := add(); err != nil {
+		s.opts.Logger.Error("not offered", "name", name, "error", err)
+		return false
+	}
 	return true
 }
 
-func (s *Server) addResource(plugin string, r host.Resource) {
-	s.sdk.AddResource(&sdk.Resource{
+func (s *Server) addResource(plugin string, r host.Resource, room room) error {
+	described := &sdk.Resource{
 		Meta: untrusted(plugin), URI: r.URI, Name: r.Name, Title: r.Title, Description: whose(r.Description, plugin), MIMEType: r.MIMEType,
-	}, func(ctx context.Context, req *sdk.ReadResourceRequest) (*sdk.ReadResourceResult, error) {
+	}
+	if err := room.take(plugin, described); err != nil {
+		return err
+	}
+	s.sdk.AddResource(described, func(ctx context.Context, req *sdk.ReadResourceRequest) (*sdk.ReadResourceResult, error) {
 		return s.readResource(ctx, req, plugin, "", nil)
 	})
+	return nil
 }
 
-func (s *Server) addTemplate(plugin string, r host.Resource) {
-	template := uritemplate.MustNew(r.URI)
-	s.sdk.AddResourceTemplate(&sdk.ResourceTemplate{
+func (s *Server) addTemplate(plugin string, r host.Resource, room room) error {
+	template, err := uritemplate.New(r.URI)
+	if err != nil {
+		return err
+	}
+	described := &sdk.ResourceTemplate{
 		Meta: untrusted(plugin), URITemplate: r.URI, Name: r.Name, Title: r.Title, Description: whose(r.Description, plugin), MIMEType: r.MIMEType,
-	}, func(ctx context.Context, req *sdk.ReadResourceRequest) (*sdk.ReadResourceResult, error) {
+	}
+	if err := room.take(plugin, described); err != nil {
+		return err
+	}
+	s.sdk.AddResourceTemplate(described, func(ctx context.Context, req *sdk.ReadResourceRequest) (*sdk.ReadResourceResult, error) {
 		variables := map[string]string{}
 		for name, v := range template.Match(req.Params.URI) {
 			variables[name] = v.String()
 		}
 		return s.readResource(ctx, req, plugin, r.URI, variables)
 	})
+	return nil
 }
 
 func (s *Server) readResource(ctx context.Context, req *sdk.ReadResourceRequest, plugin, template string, variables map[string]string) (*sdk.ReadResourceResult, error) {
@@ -112,6 +128,9 @@ func (s *Server) readResource(ctx context.Context, req *sdk.ReadResourceRequest,
 	out := &sdk.ReadResourceResult{Meta: untrusted(plugin), Contents: []*sdk.ResourceContents{}}
 	for _, r := range all {
 		out.Contents = append(out.Contents, resourceContents(r))
+	}
+	if err := fits(out); err != nil {
+		return nil, protocolError(err)
 	}
 	return out, nil
 }

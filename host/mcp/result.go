@@ -36,7 +36,7 @@ func (t *tool) result(r *host.Result) *sdk.CallToolResult {
 	}
 	if structured != nil {
 		if err := content.CheckDepth(structured); err != nil {
-			return t.failed(fmt.Errorf("%s: %w", t.Name, err))
+			return t.failed(&host.CallError{Kind: host.ErrResult, Tool: t.Name, Detail: err.Error()})
 		}
 		structured = printable.JSON(structured)
 		if len(out.Content) == 0 { // for clients that know nothing of structured results
@@ -47,6 +47,9 @@ func (t *tool) result(r *host.Result) *sdk.CallToolResult {
 		}
 	}
 	t.mark(out)
+	if err := fits(out); err != nil {
+		return t.failed(&host.CallError{Kind: host.ErrResult, Tool: t.Name, Detail: err.Error()})
+	}
 	return out
 }
 
@@ -79,6 +82,23 @@ func (t *tool) mark(out *sdk.CallToolResult) {
 			Audience: []sdk.Role{"assistant"},
 		},
 	})
+}
+
+// encodedSize is how many bytes a message has on its way.
+func encodedSize(v any) (int, error) {
+	b, err := json.Marshal(v)
+	return len(b), err
+}
+
+// fits refuses what a client would not take.
+func fits(v any) error {
+	switch n, err := encodedSize(v); {
+	case err != nil:
+		return err
+	case n > maxSent:
+		return fmt.Errorf("%d bytes for the client (maximum %d)", n, maxSent)
+	}
+	return nil
 }
 
 // plain is JSON as text: a string without its quotes, anything else as it is.

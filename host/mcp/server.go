@@ -53,7 +53,11 @@ type Server struct {
 	ctx     context.Context
 	stop    context.CancelFunc
 	loaders sync.WaitGroup
-	settled chan struct{} // closed when every plugin has been tried once
+	// starting lets some plugins start at a time: one that hangs takes a place
+	// that calls need, too.
+	starting chan struct{}
+	settled  chan struct{} // closed when every plugin has been tried once
+	patience context.Context
 
 	mu      sync.Mutex // guards what follows
 	offers  map[string]host.Offer
@@ -64,6 +68,10 @@ type Server struct {
 // New makes a server and begins to start the host's plugins, to learn what they
 // offer. The host stays the caller's.
 func New(h *host.Host, policy *policies.Policy, opts Options) *Server {
+	return newServer(h, policy, opts, listWait)
+}
+
+func newServer(h *host.Host, policy *policies.Policy, opts Options, patience time.Duration) *Server {
 	if opts.Logger == nil {
 		opts.Logger = hclog.NewNullLogger()
 	}
@@ -77,7 +85,11 @@ func New(h *host.Host, policy *policies.Policy, opts Options) *Server {
 	for _, p := range policy.Plugins() {
 		s.plugins = append(s.plugins, p.Name())
 	}
+	s.starting = make(chan struct{}, max(1, policy.Settings().MaxSandboxes/2))
 	s.ctx, s.stop = context.WithCancel(context.Background())
+	var end context.CancelFunc
+	s.patience, end = context.WithTimeout(s.ctx, patience)
+	context.AfterFunc(s.ctx, end)
 	s.sdk = sdk.NewServer(&sdk.Implementation{Name: "ringfence", Title: "Ringfence", Version: opts.Version}, s.sdkOptions())
 	s.sdk.AddReceivingMiddleware(s.guard, s.patient)
 	s.load()
@@ -138,8 +150,8 @@ func closeSession(session *sdk.ServerSession) {
 	}
 }
 
-// Serve serves one client until it goes away or ctx ends, which is no error.
-// Nothing but the protocol is written to out.
+// Serve serves one client until it goes away or ctx ends, which is no error and
+// the end of the whole server. Nothing but the protocol is written to out.
 func (s *Server) Serve(ctx context.Context, in io.ReadCloser, out io.WriteCloser) error {
 	session, err := s.sdk.Connect(ctx, &sdk.IOTransport{Reader: in, Writer: out, MaxLineLength: maxMessage}, nil)
 	if err != nil {

@@ -11,11 +11,13 @@ import (
 	"strings"
 	"sync"
 	"testing"
+	"time"
 
 	sdk "github.com/modelcontextprotocol/go-sdk/mcp"
 
 	"github.com/ringfence/ringfence/host"
 	"github.com/ringfence/ringfence/host/mcp"
+	"github.com/ringfence/ringfence/pluginkit/guest/guesttest"
 )
 
 func errorsAs[T error](err error, target *T) bool { return errors.As(err, target) }
@@ -196,6 +198,50 @@ func TestASlowPluginBlocksNoOther(t *testing.T) {
 	eventually(t, "the calls are cancelled", func() bool { return !d.busy("rogue") })
 	if r := call(t, two, "count", `{}`); r.IsError {
 		t.Errorf("the plugin does not serve any more: %q", text(r))
+	}
+}
+
+// A plugin that hangs in its start is as good as none.
+func TestAPluginThatHangsInItsStart(t *testing.T) {
+	path, _ := guesttest.Build(t, "testdata/hang")
+	d := deploy(t, `
+ringfence {
+  state_dir = "STATE"
+}
+plugin "a-hang" {
+  source = "`+path+`"
+}
+plugin "jq" {
+  source = "TOOLS/jq.wasm"
+}
+`, mcp.Options{}, host.Options{StartTimeout: 5 * time.Minute})
+	changed := make(chan struct{}, 16)
+	s := d.connect(&sdk.ClientOptions{ToolListChangedHandler: func(context.Context, *sdk.ToolListChangedRequest) {
+		changed <- struct{}{}
+	}})
+	if err := s.Ping(t.Context(), nil); err != nil {
+		t.Error(err)
+	}
+	<-changed // jq is there, and the other one still hangs
+	if r := call(t, s, "run", `{"program": "1", "input": null}`); r.IsError {
+		t.Errorf("another plugin's tool fails: %q", text(r))
+	}
+}
+
+func TestResultsThatGrowOnTheirWay(t *testing.T) {
+	s := deploy(t, twoPlugins, mcp.Options{}, host.Options{}).connect(nil)
+	for name, program := range map[string]string{
+		"escapes": `"<" * 3000000`,                    // six bytes each, and twice in a message
+		"depth":   `reduce range(200) as $i (0; [.])`, // what some parsers do not take
+	} {
+		arguments, _ := json.Marshal(map[string]any{"program": program, "input": nil})
+		r := call(t, s, "run", string(arguments))
+		if !r.IsError || r.Meta["ringfence/error"] != "bad result" {
+			t.Errorf("%s: the result has %d bytes (%v)", name, len(text(r)), r.Meta)
+		}
+	}
+	if r := call(t, s, "run", `{"program": "1", "input": null}`); r.IsError {
+		t.Errorf("the session does not go on: %q", text(r))
 	}
 }
 
