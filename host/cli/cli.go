@@ -69,6 +69,7 @@ func (a *app) root() *cobra.Command {
 other programs: each in a sandbox process of its own, as WebAssembly, with no
 network, no files and no environment but what an HCL policy grants.`,
 		Example: `  ringfence call jq.run '{"program": ".a", "input": {"a": 1}}'
+  ringfence mcp -p ringfence.hcl
   ringfence validate -p ringfence.hcl
   ringfence inspect tool.wasm
   ringfence demo`,
