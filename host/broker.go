@@ -11,6 +11,7 @@ func newBroker(h *Host, p *policies.Plugin) *broker.Broker {
 		Plugin:  p.Name(),
 		HTTP:    p.HTTP(),
 		Secrets: p.Secrets(),
+		Client:  p.Client(),
 		Audit:   h.recorder,
 		RunDir:  h.dir.Path(),
 		RootCAs: h.opts.RootCAs,

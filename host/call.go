@@ -10,6 +10,7 @@ import (
 
 	"github.com/ringfence/ringfence/host/internal/audit"
 	"github.com/ringfence/ringfence/host/internal/broker"
+	"github.com/ringfence/ringfence/host/internal/content"
 	"github.com/ringfence/ringfence/host/internal/manifest"
 	"github.com/ringfence/ringfence/host/internal/printable"
 	"github.com/ringfence/ringfence/host/internal/sandbox"
@@ -31,6 +32,11 @@ type Result struct {
 	// still the word of somebody nobody trusts. Where an object names a member
 	// twice, the last one was checked.
 	JSON json.RawMessage
+	// Content says that JSON holds content blocks: {"content": […],
+	// "structured": …}, as docs/guest-abi.md describes them.
+	Content bool
+	// Call is the call's name in the audit log.
+	Call string
 	// Transport is how the call travelled: "grpc".
 	Transport string
 	// Duration is the time in the sandbox. Ready is what came before: compiling
@@ -41,14 +47,40 @@ type Result struct {
 // Call runs a tool: "plugin.tool", or "plugin" when it has only one. arguments
 // is a JSON object; nothing means {}.
 func (h *Host) Call(ctx context.Context, name string, arguments []byte) (*Result, error) {
+	return h.Do(ctx, Request{Tool: name, Arguments: arguments})
+}
+
+// Request is one call, and what its caller does for the tool meanwhile.
+type Request struct {
+	// Tool is "plugin.tool", or "plugin" when it has only one.
+	Tool string
+	// Arguments is a JSON object; nothing means {}.
+	Arguments []byte
+	// MaxResult is the largest result in bytes that is taken. 0: 256 MiB. A
+	// result is never larger than the memory of the guest.
+	MaxResult uint64
+	Caller    Caller
+}
+
+// Do runs a tool.
+func (h *Host) Do(ctx context.Context, r Request) (*Result, error) {
+	if len(r.Arguments) == 0 {
+		r.Arguments = []byte("{}")
+	}
+	return h.do(ctx, &call{name: r.Tool, arguments: r.Arguments, most: r.MaxResult, caller: r.Caller, want: wantTool})
+}
+
+// do runs a call of any kind.
+func (h *Host) do(ctx context.Context, c *call) (*Result, error) {
+	c.name = printable.Line(c.name, 160)
 	if err := h.enter(); err != nil {
-		return nil, &CallError{Kind: ErrClosed, Tool: name}
+		return nil, &CallError{Kind: ErrClosed, Tool: c.name}
 	}
 	defer h.active.Done()
-	if len(arguments) == 0 {
-		arguments = []byte("{}")
+	if c.most == 0 {
+		c.most = maxResult
 	}
-	c := &call{host: h, name: printable.Line(name, 160), arguments: arguments, id: fmt.Sprintf("c%d", h.calls.Add(1)), started: time.Now()}
+	c.host, c.id, c.started = h, fmt.Sprintf("c%d", h.calls.Add(1)), time.Now()
 	result, err := c.run(ctx)
 	if err != nil {
 		err = classify(c.name, err)
@@ -68,6 +100,10 @@ type call struct {
 	host      *Host
 	name, id  string
 	arguments []byte
+	most      uint64 // bytes of the result
+	caller    Caller
+	want      want
+	read      func(result []byte) error // takes the result of what is not a tool
 	started   time.Time
 
 	plugin  *plugin
@@ -75,6 +111,21 @@ type call struct {
 	index   int
 	session *broker.Session
 	ran     time.Duration
+}
+
+// want finds what is called among what a plugin offers: its number, and what to
+// check about it. The name is the call's, for people.
+type want func(c *call, tools []manifest.Tool, extras manifest.Extras) (index int, tool *manifest.Tool, name string, err error)
+
+// wantTool finds the tool that the call names.
+func wantTool(c *call, tools []manifest.Tool, _ manifest.Extras) (int, *manifest.Tool, string, error) {
+	plugin := c.plugin.policy.Name()
+	_, tool, _ := strings.Cut(c.name, ".")
+	index, err := find(plugin, tool, tools)
+	if err != nil {
+		return 0, nil, c.name, err
+	}
+	return index, &tools[index], plugin + "." + tools[index].Name, nil
 }
 
 func (c *call) run(ctx context.Context) (*Result, error) {
@@ -88,7 +139,7 @@ func (c *call) run(ctx context.Context) (*Result, error) {
 	}
 	// Arguments that are wrong should not cost the start of a sandbox.
 	if tools := c.plugin.known(); tools != nil {
-		if err := c.choose(tools); err != nil {
+		if err := c.choose(tools, c.plugin.offered()); err != nil {
 			return nil, err
 		}
 	}
@@ -119,15 +170,14 @@ func (c *call) resolve() (err error) {
 	return err
 }
 
-// choose finds the tool among the plugin's and checks the arguments against it.
-func (c *call) choose(tools []manifest.Tool) error {
-	name := c.plugin.policy.Name()
-	_, tool, _ := strings.Cut(c.name, ".")
-	index, err := find(name, tool, tools)
+// choose finds what is called among what the plugin offers, and checks the
+// arguments against it.
+func (c *call) choose(tools []manifest.Tool, extras manifest.Extras) error {
+	index, tool, name, err := c.want(c, tools, extras)
 	if err != nil {
 		return &CallError{Kind: ErrUnknownTool, Tool: c.name, Detail: err.Error()}
 	}
-	c.index, c.tool, c.name = index, &tools[index], name+"."+tools[index].Name
+	c.index, c.tool, c.name = index, tool, name
 	if n := len(c.arguments); n > pluginkit.MaxArguments {
 		return &CallError{Kind: ErrBadArguments, Tool: c.name, Detail: fmt.Sprintf("%d bytes (maximum %d)", n, pluginkit.MaxArguments)}
 	}
@@ -141,7 +191,7 @@ func (c *call) choose(tools []manifest.Tool) error {
 // another one.
 func (c *call) serve(ctx context.Context, s *sandbox.Sandbox) (_ *Result, reusable bool, _ error) {
 	if c.tool == nil { // else chosen already; all instances describe the same
-		if err := c.choose(s.Tools); err != nil {
+		if err := c.choose(s.Tools, s.Extras); err != nil {
 			return nil, true, err
 		}
 	}
@@ -154,12 +204,12 @@ func (c *call) serve(ctx context.Context, s *sandbox.Sandbox) (_ *Result, reusab
 	limits := c.plugin.policy.Limits()
 	ctx, cancel := context.WithTimeoutCause(ctx, limits.CallTimeout, fmt.Errorf("%w: call_timeout = %s", errCallTimeout, limits.CallTimeout))
 	defer cancel()
-	c.session = c.plugin.broker.Call(ctx, c.id)
+	c.session = c.plugin.broker.CallFor(ctx, c.id, c.caller.broker())
 	defer c.session.Close()
 
 	began := time.Now()
 	answer, err := s.Call(ctx, transport.Call{
-		Tool: uint32(c.index), Arguments: c.arguments, MaxResult: min(limits.Memory, maxResult),
+		Tool: uint32(c.index), Arguments: c.arguments, MaxResult: min(limits.Memory, maxResult, c.most),
 	}, limits.CPUTime, &guestSide{call: c})
 	c.ran = time.Since(began)
 	if err != nil {
@@ -192,10 +242,10 @@ func survives(err error) bool {
 // judge decides what a guest's answer is worth.
 func (c *call) judge(answer transport.Result) (*Result, error) {
 	if answer.Status == transport.StatusOK {
-		if err := c.tool.CheckResult(answer.Data); err != nil {
+		if err := c.accept(answer.Data); err != nil {
 			return nil, &CallError{Kind: ErrResult, Tool: c.name, Detail: err.Error(), Err: err}
 		}
-		return &Result{Tool: c.name, JSON: answer.Data}, nil
+		return &Result{Tool: c.name, JSON: answer.Data, Content: c.tool.Content, Call: c.id}, nil
 	}
 	text := printable.Line(string(answer.Data[:min(len(answer.Data), 4*pluginkit.MaxFailure)]), pluginkit.MaxFailure)
 	kind := ErrToolFailed
@@ -211,6 +261,30 @@ func (c *call) judge(answer transport.Result) (*Result, error) {
 		text = reason
 	}
 	return nil, &CallError{Kind: kind, Tool: c.name, Detail: text}
+}
+
+// accept checks what a tool says is its result.
+func (c *call) accept(data []byte) error {
+	if c.read != nil {
+		if err := manifest.Valid(data); err != nil {
+			return err
+		}
+		return c.read(data)
+	}
+	if !c.tool.Content {
+		return c.tool.CheckResult(data)
+	}
+	if err := manifest.Valid(data); err != nil {
+		return err
+	}
+	answer, err := content.ParseAnswer(data)
+	if err != nil || answer.Structured == nil && c.tool.OutputSchema == nil {
+		return err
+	}
+	if answer.Structured == nil {
+		return errors.New("the tool has an output schema and answers without a structured part")
+	}
+	return c.tool.CheckResult(answer.Structured)
 }
 
 // record puts the call's end on record. A result that cannot be recorded is not

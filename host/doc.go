@@ -19,8 +19,13 @@
 //	internal/sandbox      one sandbox process: launch, negotiate, load, call, kill
 //	internal/launch       go-plugin with a runner that survives a hostile plugin
 //	internal/transport    how frames travel
-//	internal/broker       what the guest may ask for during the call: HTTP, secrets
+//	internal/broker       what the guest may ask for during the call: HTTP, secrets, its caller
+//	internal/manifest     what a guest says of itself, and what its JSON is checked against
+//	internal/content      answers that are more than JSON
 //	internal/audit        the record of every decision
+//
+// Package host/mcp serves what plugins offer to assistants, and host/cli is the
+// command line; both are on top of this package.
 //
 // Nothing in here knows a WASM engine, and nothing needs cgo.
 //

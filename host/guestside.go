@@ -44,8 +44,12 @@ func (g *guestSide) Log(level int32, message string) {
 		l, message = hclog.Warn, fmt.Sprintf("the tool has logged more than %d records or %d bytes in one call: the rest is dropped", maxLogRecords, maxLogBytes)
 	}
 	c := g.call
+	record := GuestRecord{Plugin: c.plugin.policy.Name(), Tool: c.tool.Name, Level: l, Message: message}
+	if c.caller.Log != nil {
+		c.caller.Log(record)
+	}
 	if c.host.opts.GuestLog != nil {
-		c.host.opts.GuestLog(GuestRecord{Plugin: c.plugin.policy.Name(), Tool: c.tool.Name, Level: l, Message: message})
+		c.host.opts.GuestLog(record)
 		return
 	}
 	c.host.log.Log(l, "guest: "+message, "plugin", c.plugin.policy.Name(), "tool", c.tool.Name, "call", c.id)

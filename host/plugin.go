@@ -46,6 +46,7 @@ type plugin struct {
 	mu       sync.Mutex
 	prepared *prepared
 	tools    []manifest.Tool
+	extras   manifest.Extras
 }
 
 // prepared is a module that is ready to be loaded, or a native program that is
@@ -215,7 +216,7 @@ func (p *plugin) start(ctx context.Context) (*sandbox.Sandbox, error) {
 	p.counters.launched()
 	p.host.follow.Go(func() { p.follow(s) })
 	p.host.idle.Do(func() { p.host.follow.Go(p.host.watchIdle) })
-	if err := errors.Join(p.learn(s.Tools), p.host.record(p.policy.Name(), entry)); err != nil {
+	if err := errors.Join(p.learn(s.Tools, s.Extras), p.host.record(p.policy.Name(), entry)); err != nil {
 		s.Kill()
 		return nil, err
 	}
@@ -235,14 +236,17 @@ func (p *plugin) launch(ctx context.Context, ready *prepared, plan sandbox.Plan)
 
 // learn remembers what a plugin offers. A guest that tells every instance
 // something else could pass a check as one tool and run as another.
-func (p *plugin) learn(tools []manifest.Tool) error {
+func (p *plugin) learn(tools []manifest.Tool, extras manifest.Extras) error {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	if p.tools == nil {
-		p.tools = tools
+		if err := p.named(tools); err != nil {
+			return err
+		}
+		p.tools, p.extras = tools, extras
 		return nil
 	}
-	if !slices.EqualFunc(p.tools, tools, manifest.Tool.Equal) {
+	if !slices.EqualFunc(p.tools, tools, manifest.Tool.Equal) || !p.extras.Equal(extras) {
 		return &CallError{Kind: ErrResult, Tool: p.policy.Name(), Detail: "the plugin describes other tools than before"}
 	}
 	return nil
@@ -253,6 +257,24 @@ func (p *plugin) known() []manifest.Tool {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	return p.tools
+}
+
+// offered returns what the plugin offers beside tools.
+func (p *plugin) offered() manifest.Extras {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	return p.extras
+}
+
+// named refuses a policy that speaks of tools which the plugin does not have: a
+// misspelt one would be left with its author's word.
+func (p *plugin) named(tools []manifest.Tool) error {
+	for _, hints := range p.policy.Tools() {
+		if _, err := find(p.policy.Name(), hints.Tool, tools); err != nil {
+			return &CallError{Kind: ErrModule, Tool: p.policy.Name(), Detail: fmt.Sprintf("%s: the policy speaks of a tool %q, but %v", hints.DeclRange(), hints.Tool, err)}
+		}
+	}
+	return nil
 }
 
 func (p *plugin) close() {

@@ -19,6 +19,10 @@ const (
 	MaxFailure = 4 << 10
 	// MaxRequestHead is the largest HTTP request without its body, in bytes.
 	MaxRequestHead = 64 << 10
+	// MaxProgress is the largest report of progress, in bytes.
+	MaxProgress = 4 << 10
+	// MaxURI is the longest URI of a plugin's resource, in bytes.
+	MaxURI = 1 << 10
 	// MaxRequestBody is the largest HTTP request body, in bytes.
 	MaxRequestBody = 2 << 20
 	// MaxModule is the largest WebAssembly module, in bytes.

@@ -45,6 +45,8 @@ type Plugin struct {
 	env      []EnvVar // by name
 	http     *HTTPGrant
 	secrets  []Secret // by name
+	client   *ClientGrant
+	tools    []ToolHints // by name
 	declared hcl.Range
 
 	workspaces []Workspace
@@ -86,6 +88,14 @@ func (p *Plugin) HTTP() *HTTPGrant { return p.http }
 // Secrets are those that the plugin's credentials name, sorted by name.
 func (p *Plugin) Secrets() []Secret { return append([]Secret(nil), p.secrets...) }
 
+// Client is what the plugin's tools may ask of whoever calls them, or nil when
+// they may ask nothing.
+func (p *Plugin) Client() *ClientGrant { return p.client }
+
+// Tools are the policy's own words about single tools, sorted by name. The
+// plugin need not have a tool of that name.
+func (p *Plugin) Tools() []ToolHints { return append([]ToolHints(nil), p.tools...) }
+
 // DeclRange is where the block stands, as "file:line".
 func (p *Plugin) DeclRange() string { return place(p.declared) }
 
@@ -116,6 +126,10 @@ func (d *decoder) plugin(b *hclsyntax.Block, settings Settings) {
 			d.workspace(p, w)
 		}
 	}
+	if c := d.only(blocksOf(b, "client")); c != nil {
+		p.client = d.clientGrant(c)
+	}
+	p.tools = d.tools(b)
 	d.fits(p)
 }
 

@@ -94,7 +94,7 @@ func parseRate(s string) (n int, per time.Duration, err error) {
 		}
 	}
 	if n < 1 || n > 1_000_000 {
-		return 0, 0, fmt.Errorf("rate %q asks for %d (allowed: 1 to 1000000); to allow nothing, remove the http block", s, n)
+		return 0, 0, fmt.Errorf("rate %q asks for %d (allowed: 1 to 1000000); to allow nothing, remove the block", s, n)
 	}
 	if per < time.Second || per > 24*time.Hour {
 		return 0, 0, fmt.Errorf("rate %q is per %s (allowed: 1s to 24h)", s, per)

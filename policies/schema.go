@@ -50,8 +50,11 @@ var secretShape = shape{
 var pluginShape = shape{
 	name:      `a "plugin" block`,
 	arguments: []string{"source", "sha256", "engine", "seccomp", "lifetime", "env"},
-	blocks:    map[string]int{"limits": 0, "http": 0, "workspace": 1},
-	labels:    map[string]string{"workspace": `workspace "notes" { … }`},
+	blocks:    map[string]int{"limits": 0, "http": 0, "workspace": 1, "client": 0, "tool": 1},
+	labels: map[string]string{
+		"workspace": `workspace "notes" { … }`,
+		"tool":      `tool "remove" { … }, with the name of a tool of this plugin`,
+	},
 	notYet: map[string]string{
 		"invoke":    "Remove the block; a plugin cannot call other plugins' tools.",
 		"guard":     "Remove the block; data that crosses the wall is not scanned yet.",
@@ -73,6 +76,16 @@ var limitsShape = shape{
 		"ring_max":        "Remove the line; calls travel over gRPC.",
 		"ring_rate":       "Remove the line; calls travel over gRPC.",
 	},
+}
+
+var clientShape = shape{
+	name:      `a "client" block`,
+	arguments: []string{"elicitation", "sampling", "max_tokens", "rate"},
+}
+
+var toolShape = shape{
+	name:      `a "tool" block`,
+	arguments: []string{"read_only", "destructive", "idempotent", "open_world"},
 }
 
 var httpShape = shape{

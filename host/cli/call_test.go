@@ -201,7 +201,7 @@ func TestCacheIsWarmedListedAndCleared(t *testing.T) {
 func TestHelpAndCompletionCoverEveryCommand(t *testing.T) {
 	d := deploy(t, simple)
 	help := d.run("--help").stdout
-	for _, command := range []string{"call", "tools", "validate", "inspect", "cache", "demo", "version", "completion"} {
+	for _, command := range []string{"call", "tools", "mcp", "validate", "inspect", "cache", "demo", "version", "completion"} {
 		if !strings.Contains(help, "\n  "+command) {
 			t.Errorf("--help does not list %s", command)
 		}

@@ -69,6 +69,7 @@ func (a *app) root() *cobra.Command {
 other programs: each in a sandbox process of its own, as WebAssembly, with no
 network, no files and no environment but what an HCL policy grants.`,
 		Example: `  ringfence call jq.run '{"program": ".a", "input": {"a": 1}}'
+  ringfence mcp -p ringfence.hcl
   ringfence validate -p ringfence.hcl
   ringfence inspect tool.wasm
   ringfence demo`,
@@ -87,7 +88,7 @@ network, no files and no environment but what an HCL policy grants.`,
 		return usagef("%s; see `%s --help`", err, cmd.CommandPath())
 	})
 	root.AddCommand(a.callCommand(), a.toolsCommand(), a.validateCommand(), a.inspectCommand(),
-		a.cacheCommand(), a.doctorCommand(), a.demoCommand(), a.versionCommand())
+		a.mcpCommand(), a.cacheCommand(), a.doctorCommand(), a.demoCommand(), a.versionCommand())
 	root.InitDefaultHelpCmd()
 	root.InitDefaultCompletionCmd()
 	for _, cmd := range root.Commands() { // cobra's own shrug at a name they do not know

@@ -7,6 +7,7 @@ import (
 	"reflect"
 
 	"github.com/ringfence/ringfence/pluginkit/internal/abi"
+	"github.com/ringfence/ringfence/pluginkit/internal/registry"
 )
 
 // What a native plugin has besides: tools that know their call. WebAssembly does
@@ -17,7 +18,7 @@ import (
 // native plugin (pluginkit.Serve): it ends with the call's deadline, and when the
 // host cancels the call. Hand it to FetchContext and to whatever else can wait.
 // A tool that goes on regardless is ended with its process.
-func ToolContext[Args, Result any](name, description string, fn func(ctx context.Context, args Args) (Result, error)) {
+func ToolContext[Args, Result any](name, description string, fn func(ctx context.Context, args Args) (Result, error), options ...Option) {
 	run := func(call abi.Call, args any) (any, error) {
 		ctx, ok := call.(context.Context)
 		if !ok {
@@ -26,7 +27,8 @@ func ToolContext[Args, Result any](name, description string, fn func(ctx context
 		result, err := fn(ctx, *args.(*Args))
 		return &result, err
 	}
-	err := register(name, description, reflect.TypeFor[Args](), reflect.TypeFor[Result](), run)
+	tool := registry.Tool{Name: name, Description: description}
+	err := register(tool, options, reflect.TypeFor[Args](), reflect.TypeFor[Result](), run)
 	if err != nil {
 		unfit("guest.ToolContext", name, err)
 	}

@@ -51,6 +51,19 @@
 // [ErrLimit] and the others. Pass such errors on: their text is written for the
 // person who can change the policy.
 //
+// # More than JSON
+//
+// A function that returns [Answer] or [Structured] answers with texts, images,
+// audio and resources ([Text], [Image], [Audio], [Embed], [Link]). Options of
+// [Tool] say what it does to the world: [ReadOnly], [Destructive] and others, and
+// a [Title]. Beside tools a plugin can offer a [Resource], a [ResourceTemplate], a
+// [Prompt], and [Complete] their arguments.
+//
+// While it runs, a tool can tell its [Progress], and where the policy lets it
+// (client { elicitation = true, sampling = true }) ask whoever called: [Elicit]
+// shows a person a form, [Sample] has the client's model answer. Assistants get
+// all of this over MCP (ringfence mcp); elsewhere there may be nobody to ask.
+//
 // # Arguments, results and their schemas
 //
 // The JSON schemas that an assistant sees are derived from the types. Property

@@ -68,13 +68,16 @@ type entry struct {
 
 // ringfenceFunctions is the table "Imports" of docs/guest-abi.md.
 var ringfenceFunctions = []entry{
+	{"ask", "iii:I"},
 	{"close", "I:i"},
 	{"error", "ii:i"},
 	{"head", "Iii:i"},
 	{"http", "iiii:I"},
 	{"log", "iii:"},
+	{"progress", "ii:i"},
 	{"read", "IIii:i"},
 	{"secret_exists", "ii:i"},
+	{"updated", "ii:i"},
 }
 
 // wasiFunctions is all of WASI preview 1, from wasi_snapshot_preview1.witx.

@@ -83,6 +83,55 @@ func (Lifetime) EnumDescriptor() ([]byte, []int) {
 	return file_pluginkit_wire_ringfence_proto_rawDescGZIP(), []int{0}
 }
 
+type AskKind int32
+
+const (
+	AskKind_ASK_UNSPECIFIED AskKind = 0
+	AskKind_ASK_ELICITATION AskKind = 1 // a person fills a form
+	AskKind_ASK_SAMPLING    AskKind = 2 // a model answers
+)
+
+// Enum value maps for AskKind.
+var (
+	AskKind_name = map[int32]string{
+		0: "ASK_UNSPECIFIED",
+		1: "ASK_ELICITATION",
+		2: "ASK_SAMPLING",
+	}
+	AskKind_value = map[string]int32{
+		"ASK_UNSPECIFIED": 0,
+		"ASK_ELICITATION": 1,
+		"ASK_SAMPLING":    2,
+	}
+)
+
+func (x AskKind) Enum() *AskKind {
+	p := new(AskKind)
+	*p = x
+	return p
+}
+
+func (x AskKind) String() string {
+	return protoimpl.X.EnumStringOf(x.Descriptor(), protoreflect.EnumNumber(x))
+}
+
+func (AskKind) Descriptor() protoreflect.EnumDescriptor {
+	return file_pluginkit_wire_ringfence_proto_enumTypes[1].Descriptor()
+}
+
+func (AskKind) Type() protoreflect.EnumType {
+	return &file_pluginkit_wire_ringfence_proto_enumTypes[1]
+}
+
+func (x AskKind) Number() protoreflect.EnumNumber {
+	return protoreflect.EnumNumber(x)
+}
+
+// Deprecated: Use AskKind.Descriptor instead.
+func (AskKind) EnumDescriptor() ([]byte, []int) {
+	return file_pluginkit_wire_ringfence_proto_rawDescGZIP(), []int{1}
+}
+
 // Code is why a capability request was not carried out. The guest sees the
 // negative of the number (docs/guest-abi.md).
 type Code int32
@@ -136,11 +185,11 @@ func (x Code) String() string {
 }
 
 func (Code) Descriptor() protoreflect.EnumDescriptor {
-	return file_pluginkit_wire_ringfence_proto_enumTypes[1].Descriptor()
+	return file_pluginkit_wire_ringfence_proto_enumTypes[2].Descriptor()
 }
 
 func (Code) Type() protoreflect.EnumType {
-	return &file_pluginkit_wire_ringfence_proto_enumTypes[1]
+	return &file_pluginkit_wire_ringfence_proto_enumTypes[2]
 }
 
 func (x Code) Number() protoreflect.EnumNumber {
@@ -149,7 +198,7 @@ func (x Code) Number() protoreflect.EnumNumber {
 
 // Deprecated: Use Code.Descriptor instead.
 func (Code) EnumDescriptor() ([]byte, []int) {
-	return file_pluginkit_wire_ringfence_proto_rawDescGZIP(), []int{1}
+	return file_pluginkit_wire_ringfence_proto_rawDescGZIP(), []int{2}
 }
 
 type FailureKind int32
@@ -206,11 +255,11 @@ func (x FailureKind) String() string {
 }
 
 func (FailureKind) Descriptor() protoreflect.EnumDescriptor {
-	return file_pluginkit_wire_ringfence_proto_enumTypes[2].Descriptor()
+	return file_pluginkit_wire_ringfence_proto_enumTypes[3].Descriptor()
 }
 
 func (FailureKind) Type() protoreflect.EnumType {
-	return &file_pluginkit_wire_ringfence_proto_enumTypes[2]
+	return &file_pluginkit_wire_ringfence_proto_enumTypes[3]
 }
 
 func (x FailureKind) Number() protoreflect.EnumNumber {
@@ -219,7 +268,7 @@ func (x FailureKind) Number() protoreflect.EnumNumber {
 
 // Deprecated: Use FailureKind.Descriptor instead.
 func (FailureKind) EnumDescriptor() ([]byte, []int) {
-	return file_pluginkit_wire_ringfence_proto_rawDescGZIP(), []int{2}
+	return file_pluginkit_wire_ringfence_proto_rawDescGZIP(), []int{3}
 }
 
 // Offer states what one side can do.
@@ -1290,6 +1339,9 @@ type CapabilityRequest struct {
 	//	*CapabilityRequest_BodyRead
 	//	*CapabilityRequest_BodyClose
 	//	*CapabilityRequest_SecretExists
+	//	*CapabilityRequest_Progress
+	//	*CapabilityRequest_Ask
+	//	*CapabilityRequest_ResourceUpdated
 	Op            isCapabilityRequest_Op `protobuf_oneof:"op"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
@@ -1375,6 +1427,33 @@ func (x *CapabilityRequest) GetSecretExists() *SecretExists {
 	return nil
 }
 
+func (x *CapabilityRequest) GetProgress() *Progress {
+	if x != nil {
+		if x, ok := x.Op.(*CapabilityRequest_Progress); ok {
+			return x.Progress
+		}
+	}
+	return nil
+}
+
+func (x *CapabilityRequest) GetAsk() *Ask {
+	if x != nil {
+		if x, ok := x.Op.(*CapabilityRequest_Ask); ok {
+			return x.Ask
+		}
+	}
+	return nil
+}
+
+func (x *CapabilityRequest) GetResourceUpdated() *ResourceUpdated {
+	if x != nil {
+		if x, ok := x.Op.(*CapabilityRequest_ResourceUpdated); ok {
+			return x.ResourceUpdated
+		}
+	}
+	return nil
+}
+
 type isCapabilityRequest_Op interface {
 	isCapabilityRequest_Op()
 }
@@ -1395,6 +1474,18 @@ type CapabilityRequest_SecretExists struct {
 	SecretExists *SecretExists `protobuf:"bytes,5,opt,name=secret_exists,json=secretExists,proto3,oneof"`
 }
 
+type CapabilityRequest_Progress struct {
+	Progress *Progress `protobuf:"bytes,6,opt,name=progress,proto3,oneof"`
+}
+
+type CapabilityRequest_Ask struct {
+	Ask *Ask `protobuf:"bytes,7,opt,name=ask,proto3,oneof"`
+}
+
+type CapabilityRequest_ResourceUpdated struct {
+	ResourceUpdated *ResourceUpdated `protobuf:"bytes,8,opt,name=resource_updated,json=resourceUpdated,proto3,oneof"`
+}
+
 func (*CapabilityRequest_Http) isCapabilityRequest_Op() {}
 
 func (*CapabilityRequest_BodyRead) isCapabilityRequest_Op() {}
@@ -1402,6 +1493,172 @@ func (*CapabilityRequest_BodyRead) isCapabilityRequest_Op() {}
 func (*CapabilityRequest_BodyClose) isCapabilityRequest_Op() {}
 
 func (*CapabilityRequest_SecretExists) isCapabilityRequest_Op() {}
+
+func (*CapabilityRequest_Progress) isCapabilityRequest_Op() {}
+
+func (*CapabilityRequest_Ask) isCapabilityRequest_Op() {}
+
+func (*CapabilityRequest_ResourceUpdated) isCapabilityRequest_Op() {}
+
+// Progress says how far the call is, for whoever waits for it.
+type Progress struct {
+	state         protoimpl.MessageState `protogen:"open.v1"`
+	Done          float64                `protobuf:"fixed64,1,opt,name=done,proto3" json:"done,omitempty"`
+	Total         float64                `protobuf:"fixed64,2,opt,name=total,proto3" json:"total,omitempty"`   // 0: not known
+	Message       string                 `protobuf:"bytes,3,opt,name=message,proto3" json:"message,omitempty"` // at most 4 KiB
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *Progress) Reset() {
+	*x = Progress{}
+	mi := &file_pluginkit_wire_ringfence_proto_msgTypes[15]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *Progress) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*Progress) ProtoMessage() {}
+
+func (x *Progress) ProtoReflect() protoreflect.Message {
+	mi := &file_pluginkit_wire_ringfence_proto_msgTypes[15]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use Progress.ProtoReflect.Descriptor instead.
+func (*Progress) Descriptor() ([]byte, []int) {
+	return file_pluginkit_wire_ringfence_proto_rawDescGZIP(), []int{15}
+}
+
+func (x *Progress) GetDone() float64 {
+	if x != nil {
+		return x.Done
+	}
+	return 0
+}
+
+func (x *Progress) GetTotal() float64 {
+	if x != nil {
+		return x.Total
+	}
+	return 0
+}
+
+func (x *Progress) GetMessage() string {
+	if x != nil {
+		return x.Message
+	}
+	return ""
+}
+
+// Ask asks whoever called something, if the policy lets this plugin. The reply
+// has a handle to the answer, JSON, for BodyRead.
+type Ask struct {
+	state         protoimpl.MessageState `protogen:"open.v1"`
+	Kind          AskKind                `protobuf:"varint,1,opt,name=kind,proto3,enum=ringfence.wire.v1.AskKind" json:"kind,omitempty"`
+	Request       []byte                 `protobuf:"bytes,2,opt,name=request,proto3" json:"request,omitempty"` // JSON, docs/guest-abi.md; at most 64 KiB
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *Ask) Reset() {
+	*x = Ask{}
+	mi := &file_pluginkit_wire_ringfence_proto_msgTypes[16]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *Ask) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*Ask) ProtoMessage() {}
+
+func (x *Ask) ProtoReflect() protoreflect.Message {
+	mi := &file_pluginkit_wire_ringfence_proto_msgTypes[16]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use Ask.ProtoReflect.Descriptor instead.
+func (*Ask) Descriptor() ([]byte, []int) {
+	return file_pluginkit_wire_ringfence_proto_rawDescGZIP(), []int{16}
+}
+
+func (x *Ask) GetKind() AskKind {
+	if x != nil {
+		return x.Kind
+	}
+	return AskKind_ASK_UNSPECIFIED
+}
+
+func (x *Ask) GetRequest() []byte {
+	if x != nil {
+		return x.Request
+	}
+	return nil
+}
+
+// ResourceUpdated says that one of the plugin's resources reads differently now.
+type ResourceUpdated struct {
+	state         protoimpl.MessageState `protogen:"open.v1"`
+	Uri           string                 `protobuf:"bytes,1,opt,name=uri,proto3" json:"uri,omitempty"` // at most 1 KiB
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *ResourceUpdated) Reset() {
+	*x = ResourceUpdated{}
+	mi := &file_pluginkit_wire_ringfence_proto_msgTypes[17]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *ResourceUpdated) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*ResourceUpdated) ProtoMessage() {}
+
+func (x *ResourceUpdated) ProtoReflect() protoreflect.Message {
+	mi := &file_pluginkit_wire_ringfence_proto_msgTypes[17]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use ResourceUpdated.ProtoReflect.Descriptor instead.
+func (*ResourceUpdated) Descriptor() ([]byte, []int) {
+	return file_pluginkit_wire_ringfence_proto_rawDescGZIP(), []int{17}
+}
+
+func (x *ResourceUpdated) GetUri() string {
+	if x != nil {
+		return x.Uri
+	}
+	return ""
+}
 
 type HttpRequest struct {
 	state         protoimpl.MessageState `protogen:"open.v1"`
@@ -1415,7 +1672,7 @@ type HttpRequest struct {
 
 func (x *HttpRequest) Reset() {
 	*x = HttpRequest{}
-	mi := &file_pluginkit_wire_ringfence_proto_msgTypes[15]
+	mi := &file_pluginkit_wire_ringfence_proto_msgTypes[18]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1427,7 +1684,7 @@ func (x *HttpRequest) String() string {
 func (*HttpRequest) ProtoMessage() {}
 
 func (x *HttpRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_pluginkit_wire_ringfence_proto_msgTypes[15]
+	mi := &file_pluginkit_wire_ringfence_proto_msgTypes[18]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1440,7 +1697,7 @@ func (x *HttpRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use HttpRequest.ProtoReflect.Descriptor instead.
 func (*HttpRequest) Descriptor() ([]byte, []int) {
-	return file_pluginkit_wire_ringfence_proto_rawDescGZIP(), []int{15}
+	return file_pluginkit_wire_ringfence_proto_rawDescGZIP(), []int{18}
 }
 
 func (x *HttpRequest) GetMethod() string {
@@ -1481,7 +1738,7 @@ type Header struct {
 
 func (x *Header) Reset() {
 	*x = Header{}
-	mi := &file_pluginkit_wire_ringfence_proto_msgTypes[16]
+	mi := &file_pluginkit_wire_ringfence_proto_msgTypes[19]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1493,7 +1750,7 @@ func (x *Header) String() string {
 func (*Header) ProtoMessage() {}
 
 func (x *Header) ProtoReflect() protoreflect.Message {
-	mi := &file_pluginkit_wire_ringfence_proto_msgTypes[16]
+	mi := &file_pluginkit_wire_ringfence_proto_msgTypes[19]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1506,7 +1763,7 @@ func (x *Header) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Header.ProtoReflect.Descriptor instead.
 func (*Header) Descriptor() ([]byte, []int) {
-	return file_pluginkit_wire_ringfence_proto_rawDescGZIP(), []int{16}
+	return file_pluginkit_wire_ringfence_proto_rawDescGZIP(), []int{19}
 }
 
 func (x *Header) GetName() string {
@@ -1534,7 +1791,7 @@ type BodyRead struct {
 
 func (x *BodyRead) Reset() {
 	*x = BodyRead{}
-	mi := &file_pluginkit_wire_ringfence_proto_msgTypes[17]
+	mi := &file_pluginkit_wire_ringfence_proto_msgTypes[20]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1546,7 +1803,7 @@ func (x *BodyRead) String() string {
 func (*BodyRead) ProtoMessage() {}
 
 func (x *BodyRead) ProtoReflect() protoreflect.Message {
-	mi := &file_pluginkit_wire_ringfence_proto_msgTypes[17]
+	mi := &file_pluginkit_wire_ringfence_proto_msgTypes[20]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1559,7 +1816,7 @@ func (x *BodyRead) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use BodyRead.ProtoReflect.Descriptor instead.
 func (*BodyRead) Descriptor() ([]byte, []int) {
-	return file_pluginkit_wire_ringfence_proto_rawDescGZIP(), []int{17}
+	return file_pluginkit_wire_ringfence_proto_rawDescGZIP(), []int{20}
 }
 
 func (x *BodyRead) GetHandle() uint64 {
@@ -1592,7 +1849,7 @@ type BodyClose struct {
 
 func (x *BodyClose) Reset() {
 	*x = BodyClose{}
-	mi := &file_pluginkit_wire_ringfence_proto_msgTypes[18]
+	mi := &file_pluginkit_wire_ringfence_proto_msgTypes[21]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1604,7 +1861,7 @@ func (x *BodyClose) String() string {
 func (*BodyClose) ProtoMessage() {}
 
 func (x *BodyClose) ProtoReflect() protoreflect.Message {
-	mi := &file_pluginkit_wire_ringfence_proto_msgTypes[18]
+	mi := &file_pluginkit_wire_ringfence_proto_msgTypes[21]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1617,7 +1874,7 @@ func (x *BodyClose) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use BodyClose.ProtoReflect.Descriptor instead.
 func (*BodyClose) Descriptor() ([]byte, []int) {
-	return file_pluginkit_wire_ringfence_proto_rawDescGZIP(), []int{18}
+	return file_pluginkit_wire_ringfence_proto_rawDescGZIP(), []int{21}
 }
 
 func (x *BodyClose) GetHandle() uint64 {
@@ -1636,7 +1893,7 @@ type SecretExists struct {
 
 func (x *SecretExists) Reset() {
 	*x = SecretExists{}
-	mi := &file_pluginkit_wire_ringfence_proto_msgTypes[19]
+	mi := &file_pluginkit_wire_ringfence_proto_msgTypes[22]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1648,7 +1905,7 @@ func (x *SecretExists) String() string {
 func (*SecretExists) ProtoMessage() {}
 
 func (x *SecretExists) ProtoReflect() protoreflect.Message {
-	mi := &file_pluginkit_wire_ringfence_proto_msgTypes[19]
+	mi := &file_pluginkit_wire_ringfence_proto_msgTypes[22]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1661,7 +1918,7 @@ func (x *SecretExists) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use SecretExists.ProtoReflect.Descriptor instead.
 func (*SecretExists) Descriptor() ([]byte, []int) {
-	return file_pluginkit_wire_ringfence_proto_rawDescGZIP(), []int{19}
+	return file_pluginkit_wire_ringfence_proto_rawDescGZIP(), []int{22}
 }
 
 func (x *SecretExists) GetName() string {
@@ -1688,7 +1945,7 @@ type CapabilityReply struct {
 
 func (x *CapabilityReply) Reset() {
 	*x = CapabilityReply{}
-	mi := &file_pluginkit_wire_ringfence_proto_msgTypes[20]
+	mi := &file_pluginkit_wire_ringfence_proto_msgTypes[23]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1700,7 +1957,7 @@ func (x *CapabilityReply) String() string {
 func (*CapabilityReply) ProtoMessage() {}
 
 func (x *CapabilityReply) ProtoReflect() protoreflect.Message {
-	mi := &file_pluginkit_wire_ringfence_proto_msgTypes[20]
+	mi := &file_pluginkit_wire_ringfence_proto_msgTypes[23]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1713,7 +1970,7 @@ func (x *CapabilityReply) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use CapabilityReply.ProtoReflect.Descriptor instead.
 func (*CapabilityReply) Descriptor() ([]byte, []int) {
-	return file_pluginkit_wire_ringfence_proto_rawDescGZIP(), []int{20}
+	return file_pluginkit_wire_ringfence_proto_rawDescGZIP(), []int{23}
 }
 
 func (x *CapabilityReply) GetId() uint64 {
@@ -1790,7 +2047,7 @@ type Failure struct {
 
 func (x *Failure) Reset() {
 	*x = Failure{}
-	mi := &file_pluginkit_wire_ringfence_proto_msgTypes[21]
+	mi := &file_pluginkit_wire_ringfence_proto_msgTypes[24]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1802,7 +2059,7 @@ func (x *Failure) String() string {
 func (*Failure) ProtoMessage() {}
 
 func (x *Failure) ProtoReflect() protoreflect.Message {
-	mi := &file_pluginkit_wire_ringfence_proto_msgTypes[21]
+	mi := &file_pluginkit_wire_ringfence_proto_msgTypes[24]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1815,7 +2072,7 @@ func (x *Failure) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Failure.ProtoReflect.Descriptor instead.
 func (*Failure) Descriptor() ([]byte, []int) {
-	return file_pluginkit_wire_ringfence_proto_rawDescGZIP(), []int{21}
+	return file_pluginkit_wire_ringfence_proto_rawDescGZIP(), []int{24}
 }
 
 func (x *Failure) GetKind() FailureKind {
@@ -1911,15 +2168,27 @@ const file_pluginkit_wire_ringfence_proto_rawDesc = "" +
 	"\fresult_bytes\x18\x02 \x01(\x04R\vresultBytes\";\n" +
 	"\tLogRecord\x12\x14\n" +
 	"\x05level\x18\x01 \x01(\x05R\x05level\x12\x18\n" +
-	"\amessage\x18\x02 \x01(\tR\amessage\"\xa2\x02\n" +
+	"\amessage\x18\x02 \x01(\tR\amessage\"\xda\x03\n" +
 	"\x11CapabilityRequest\x12\x0e\n" +
 	"\x02id\x18\x01 \x01(\x04R\x02id\x124\n" +
 	"\x04http\x18\x02 \x01(\v2\x1e.ringfence.wire.v1.HttpRequestH\x00R\x04http\x12:\n" +
 	"\tbody_read\x18\x03 \x01(\v2\x1b.ringfence.wire.v1.BodyReadH\x00R\bbodyRead\x12=\n" +
 	"\n" +
 	"body_close\x18\x04 \x01(\v2\x1c.ringfence.wire.v1.BodyCloseH\x00R\tbodyClose\x12F\n" +
-	"\rsecret_exists\x18\x05 \x01(\v2\x1f.ringfence.wire.v1.SecretExistsH\x00R\fsecretExistsB\x04\n" +
-	"\x02op\"\x80\x01\n" +
+	"\rsecret_exists\x18\x05 \x01(\v2\x1f.ringfence.wire.v1.SecretExistsH\x00R\fsecretExists\x129\n" +
+	"\bprogress\x18\x06 \x01(\v2\x1b.ringfence.wire.v1.ProgressH\x00R\bprogress\x12*\n" +
+	"\x03ask\x18\a \x01(\v2\x16.ringfence.wire.v1.AskH\x00R\x03ask\x12O\n" +
+	"\x10resource_updated\x18\b \x01(\v2\".ringfence.wire.v1.ResourceUpdatedH\x00R\x0fresourceUpdatedB\x04\n" +
+	"\x02op\"N\n" +
+	"\bProgress\x12\x12\n" +
+	"\x04done\x18\x01 \x01(\x01R\x04done\x12\x14\n" +
+	"\x05total\x18\x02 \x01(\x01R\x05total\x12\x18\n" +
+	"\amessage\x18\x03 \x01(\tR\amessage\"O\n" +
+	"\x03Ask\x12.\n" +
+	"\x04kind\x18\x01 \x01(\x0e2\x1a.ringfence.wire.v1.AskKindR\x04kind\x12\x18\n" +
+	"\arequest\x18\x02 \x01(\fR\arequest\"#\n" +
+	"\x0fResourceUpdated\x12\x10\n" +
+	"\x03uri\x18\x01 \x01(\tR\x03uri\"\x80\x01\n" +
 	"\vHttpRequest\x12\x16\n" +
 	"\x06method\x18\x01 \x01(\tR\x06method\x12\x10\n" +
 	"\x03url\x18\x02 \x01(\tR\x03url\x123\n" +
@@ -1953,7 +2222,11 @@ const file_pluginkit_wire_ringfence_proto_rawDesc = "" +
 	"\bLifetime\x12\x18\n" +
 	"\x14LIFETIME_UNSPECIFIED\x10\x00\x12\x11\n" +
 	"\rLIFETIME_CALL\x10\x01\x12\x14\n" +
-	"\x10LIFETIME_SESSION\x10\x02*\xa8\x01\n" +
+	"\x10LIFETIME_SESSION\x10\x02*E\n" +
+	"\aAskKind\x12\x13\n" +
+	"\x0fASK_UNSPECIFIED\x10\x00\x12\x13\n" +
+	"\x0fASK_ELICITATION\x10\x01\x12\x10\n" +
+	"\fASK_SAMPLING\x10\x02*\xa8\x01\n" +
 	"\x04Code\x12\v\n" +
 	"\aCODE_OK\x10\x00\x12\x0f\n" +
 	"\vCODE_DENIED\x10\x01\x12\x10\n" +
@@ -1995,71 +2268,79 @@ func file_pluginkit_wire_ringfence_proto_rawDescGZIP() []byte {
 	return file_pluginkit_wire_ringfence_proto_rawDescData
 }
 
-var file_pluginkit_wire_ringfence_proto_enumTypes = make([]protoimpl.EnumInfo, 3)
-var file_pluginkit_wire_ringfence_proto_msgTypes = make([]protoimpl.MessageInfo, 22)
+var file_pluginkit_wire_ringfence_proto_enumTypes = make([]protoimpl.EnumInfo, 4)
+var file_pluginkit_wire_ringfence_proto_msgTypes = make([]protoimpl.MessageInfo, 25)
 var file_pluginkit_wire_ringfence_proto_goTypes = []any{
 	(Lifetime)(0),             // 0: ringfence.wire.v1.Lifetime
-	(Code)(0),                 // 1: ringfence.wire.v1.Code
-	(FailureKind)(0),          // 2: ringfence.wire.v1.FailureKind
-	(*Offer)(nil),             // 3: ringfence.wire.v1.Offer
-	(*Terms)(nil),             // 4: ringfence.wire.v1.Terms
-	(*CompileRequest)(nil),    // 5: ringfence.wire.v1.CompileRequest
-	(*CompileChunk)(nil),      // 6: ringfence.wire.v1.CompileChunk
-	(*CompileProgress)(nil),   // 7: ringfence.wire.v1.CompileProgress
-	(*LoadRequest)(nil),       // 8: ringfence.wire.v1.LoadRequest
-	(*Variable)(nil),          // 9: ringfence.wire.v1.Variable
-	(*LoadResponse)(nil),      // 10: ringfence.wire.v1.LoadResponse
-	(*HostFrame)(nil),         // 11: ringfence.wire.v1.HostFrame
-	(*Cancel)(nil),            // 12: ringfence.wire.v1.Cancel
-	(*CallStart)(nil),         // 13: ringfence.wire.v1.CallStart
-	(*SandboxFrame)(nil),      // 14: ringfence.wire.v1.SandboxFrame
-	(*ResultHead)(nil),        // 15: ringfence.wire.v1.ResultHead
-	(*LogRecord)(nil),         // 16: ringfence.wire.v1.LogRecord
-	(*CapabilityRequest)(nil), // 17: ringfence.wire.v1.CapabilityRequest
-	(*HttpRequest)(nil),       // 18: ringfence.wire.v1.HttpRequest
-	(*Header)(nil),            // 19: ringfence.wire.v1.Header
-	(*BodyRead)(nil),          // 20: ringfence.wire.v1.BodyRead
-	(*BodyClose)(nil),         // 21: ringfence.wire.v1.BodyClose
-	(*SecretExists)(nil),      // 22: ringfence.wire.v1.SecretExists
-	(*CapabilityReply)(nil),   // 23: ringfence.wire.v1.CapabilityReply
-	(*Failure)(nil),           // 24: ringfence.wire.v1.Failure
+	(AskKind)(0),              // 1: ringfence.wire.v1.AskKind
+	(Code)(0),                 // 2: ringfence.wire.v1.Code
+	(FailureKind)(0),          // 3: ringfence.wire.v1.FailureKind
+	(*Offer)(nil),             // 4: ringfence.wire.v1.Offer
+	(*Terms)(nil),             // 5: ringfence.wire.v1.Terms
+	(*CompileRequest)(nil),    // 6: ringfence.wire.v1.CompileRequest
+	(*CompileChunk)(nil),      // 7: ringfence.wire.v1.CompileChunk
+	(*CompileProgress)(nil),   // 8: ringfence.wire.v1.CompileProgress
+	(*LoadRequest)(nil),       // 9: ringfence.wire.v1.LoadRequest
+	(*Variable)(nil),          // 10: ringfence.wire.v1.Variable
+	(*LoadResponse)(nil),      // 11: ringfence.wire.v1.LoadResponse
+	(*HostFrame)(nil),         // 12: ringfence.wire.v1.HostFrame
+	(*Cancel)(nil),            // 13: ringfence.wire.v1.Cancel
+	(*CallStart)(nil),         // 14: ringfence.wire.v1.CallStart
+	(*SandboxFrame)(nil),      // 15: ringfence.wire.v1.SandboxFrame
+	(*ResultHead)(nil),        // 16: ringfence.wire.v1.ResultHead
+	(*LogRecord)(nil),         // 17: ringfence.wire.v1.LogRecord
+	(*CapabilityRequest)(nil), // 18: ringfence.wire.v1.CapabilityRequest
+	(*Progress)(nil),          // 19: ringfence.wire.v1.Progress
+	(*Ask)(nil),               // 20: ringfence.wire.v1.Ask
+	(*ResourceUpdated)(nil),   // 21: ringfence.wire.v1.ResourceUpdated
+	(*HttpRequest)(nil),       // 22: ringfence.wire.v1.HttpRequest
+	(*Header)(nil),            // 23: ringfence.wire.v1.Header
+	(*BodyRead)(nil),          // 24: ringfence.wire.v1.BodyRead
+	(*BodyClose)(nil),         // 25: ringfence.wire.v1.BodyClose
+	(*SecretExists)(nil),      // 26: ringfence.wire.v1.SecretExists
+	(*CapabilityReply)(nil),   // 27: ringfence.wire.v1.CapabilityReply
+	(*Failure)(nil),           // 28: ringfence.wire.v1.Failure
 }
 var file_pluginkit_wire_ringfence_proto_depIdxs = []int32{
-	7,  // 0: ringfence.wire.v1.CompileChunk.progress:type_name -> ringfence.wire.v1.CompileProgress
-	24, // 1: ringfence.wire.v1.CompileChunk.failure:type_name -> ringfence.wire.v1.Failure
+	8,  // 0: ringfence.wire.v1.CompileChunk.progress:type_name -> ringfence.wire.v1.CompileProgress
+	28, // 1: ringfence.wire.v1.CompileChunk.failure:type_name -> ringfence.wire.v1.Failure
 	0,  // 2: ringfence.wire.v1.LoadRequest.lifetime:type_name -> ringfence.wire.v1.Lifetime
-	9,  // 3: ringfence.wire.v1.LoadRequest.environment:type_name -> ringfence.wire.v1.Variable
-	24, // 4: ringfence.wire.v1.LoadResponse.failure:type_name -> ringfence.wire.v1.Failure
-	13, // 5: ringfence.wire.v1.HostFrame.start:type_name -> ringfence.wire.v1.CallStart
-	23, // 6: ringfence.wire.v1.HostFrame.reply:type_name -> ringfence.wire.v1.CapabilityReply
-	12, // 7: ringfence.wire.v1.HostFrame.cancel:type_name -> ringfence.wire.v1.Cancel
-	17, // 8: ringfence.wire.v1.SandboxFrame.request:type_name -> ringfence.wire.v1.CapabilityRequest
-	16, // 9: ringfence.wire.v1.SandboxFrame.log:type_name -> ringfence.wire.v1.LogRecord
-	15, // 10: ringfence.wire.v1.SandboxFrame.result:type_name -> ringfence.wire.v1.ResultHead
-	24, // 11: ringfence.wire.v1.SandboxFrame.failure:type_name -> ringfence.wire.v1.Failure
-	18, // 12: ringfence.wire.v1.CapabilityRequest.http:type_name -> ringfence.wire.v1.HttpRequest
-	20, // 13: ringfence.wire.v1.CapabilityRequest.body_read:type_name -> ringfence.wire.v1.BodyRead
-	21, // 14: ringfence.wire.v1.CapabilityRequest.body_close:type_name -> ringfence.wire.v1.BodyClose
-	22, // 15: ringfence.wire.v1.CapabilityRequest.secret_exists:type_name -> ringfence.wire.v1.SecretExists
-	19, // 16: ringfence.wire.v1.HttpRequest.headers:type_name -> ringfence.wire.v1.Header
-	1,  // 17: ringfence.wire.v1.CapabilityReply.code:type_name -> ringfence.wire.v1.Code
-	19, // 18: ringfence.wire.v1.CapabilityReply.headers:type_name -> ringfence.wire.v1.Header
-	2,  // 19: ringfence.wire.v1.Failure.kind:type_name -> ringfence.wire.v1.FailureKind
-	3,  // 20: ringfence.wire.v1.Sandbox.Negotiate:input_type -> ringfence.wire.v1.Offer
-	4,  // 21: ringfence.wire.v1.Sandbox.Settle:input_type -> ringfence.wire.v1.Terms
-	5,  // 22: ringfence.wire.v1.Sandbox.Compile:input_type -> ringfence.wire.v1.CompileRequest
-	8,  // 23: ringfence.wire.v1.Sandbox.Load:input_type -> ringfence.wire.v1.LoadRequest
-	11, // 24: ringfence.wire.v1.Sandbox.Call:input_type -> ringfence.wire.v1.HostFrame
-	3,  // 25: ringfence.wire.v1.Sandbox.Negotiate:output_type -> ringfence.wire.v1.Offer
-	4,  // 26: ringfence.wire.v1.Sandbox.Settle:output_type -> ringfence.wire.v1.Terms
-	6,  // 27: ringfence.wire.v1.Sandbox.Compile:output_type -> ringfence.wire.v1.CompileChunk
-	10, // 28: ringfence.wire.v1.Sandbox.Load:output_type -> ringfence.wire.v1.LoadResponse
-	14, // 29: ringfence.wire.v1.Sandbox.Call:output_type -> ringfence.wire.v1.SandboxFrame
-	25, // [25:30] is the sub-list for method output_type
-	20, // [20:25] is the sub-list for method input_type
-	20, // [20:20] is the sub-list for extension type_name
-	20, // [20:20] is the sub-list for extension extendee
-	0,  // [0:20] is the sub-list for field type_name
+	10, // 3: ringfence.wire.v1.LoadRequest.environment:type_name -> ringfence.wire.v1.Variable
+	28, // 4: ringfence.wire.v1.LoadResponse.failure:type_name -> ringfence.wire.v1.Failure
+	14, // 5: ringfence.wire.v1.HostFrame.start:type_name -> ringfence.wire.v1.CallStart
+	27, // 6: ringfence.wire.v1.HostFrame.reply:type_name -> ringfence.wire.v1.CapabilityReply
+	13, // 7: ringfence.wire.v1.HostFrame.cancel:type_name -> ringfence.wire.v1.Cancel
+	18, // 8: ringfence.wire.v1.SandboxFrame.request:type_name -> ringfence.wire.v1.CapabilityRequest
+	17, // 9: ringfence.wire.v1.SandboxFrame.log:type_name -> ringfence.wire.v1.LogRecord
+	16, // 10: ringfence.wire.v1.SandboxFrame.result:type_name -> ringfence.wire.v1.ResultHead
+	28, // 11: ringfence.wire.v1.SandboxFrame.failure:type_name -> ringfence.wire.v1.Failure
+	22, // 12: ringfence.wire.v1.CapabilityRequest.http:type_name -> ringfence.wire.v1.HttpRequest
+	24, // 13: ringfence.wire.v1.CapabilityRequest.body_read:type_name -> ringfence.wire.v1.BodyRead
+	25, // 14: ringfence.wire.v1.CapabilityRequest.body_close:type_name -> ringfence.wire.v1.BodyClose
+	26, // 15: ringfence.wire.v1.CapabilityRequest.secret_exists:type_name -> ringfence.wire.v1.SecretExists
+	19, // 16: ringfence.wire.v1.CapabilityRequest.progress:type_name -> ringfence.wire.v1.Progress
+	20, // 17: ringfence.wire.v1.CapabilityRequest.ask:type_name -> ringfence.wire.v1.Ask
+	21, // 18: ringfence.wire.v1.CapabilityRequest.resource_updated:type_name -> ringfence.wire.v1.ResourceUpdated
+	1,  // 19: ringfence.wire.v1.Ask.kind:type_name -> ringfence.wire.v1.AskKind
+	23, // 20: ringfence.wire.v1.HttpRequest.headers:type_name -> ringfence.wire.v1.Header
+	2,  // 21: ringfence.wire.v1.CapabilityReply.code:type_name -> ringfence.wire.v1.Code
+	23, // 22: ringfence.wire.v1.CapabilityReply.headers:type_name -> ringfence.wire.v1.Header
+	3,  // 23: ringfence.wire.v1.Failure.kind:type_name -> ringfence.wire.v1.FailureKind
+	4,  // 24: ringfence.wire.v1.Sandbox.Negotiate:input_type -> ringfence.wire.v1.Offer
+	5,  // 25: ringfence.wire.v1.Sandbox.Settle:input_type -> ringfence.wire.v1.Terms
+	6,  // 26: ringfence.wire.v1.Sandbox.Compile:input_type -> ringfence.wire.v1.CompileRequest
+	9,  // 27: ringfence.wire.v1.Sandbox.Load:input_type -> ringfence.wire.v1.LoadRequest
+	12, // 28: ringfence.wire.v1.Sandbox.Call:input_type -> ringfence.wire.v1.HostFrame
+	4,  // 29: ringfence.wire.v1.Sandbox.Negotiate:output_type -> ringfence.wire.v1.Offer
+	5,  // 30: ringfence.wire.v1.Sandbox.Settle:output_type -> ringfence.wire.v1.Terms
+	7,  // 31: ringfence.wire.v1.Sandbox.Compile:output_type -> ringfence.wire.v1.CompileChunk
+	11, // 32: ringfence.wire.v1.Sandbox.Load:output_type -> ringfence.wire.v1.LoadResponse
+	15, // 33: ringfence.wire.v1.Sandbox.Call:output_type -> ringfence.wire.v1.SandboxFrame
+	29, // [29:34] is the sub-list for method output_type
+	24, // [24:29] is the sub-list for method input_type
+	24, // [24:24] is the sub-list for extension type_name
+	24, // [24:24] is the sub-list for extension extendee
+	0,  // [0:24] is the sub-list for field type_name
 }
 
 func init() { file_pluginkit_wire_ringfence_proto_init() }
@@ -2090,14 +2371,17 @@ func file_pluginkit_wire_ringfence_proto_init() {
 		(*CapabilityRequest_BodyRead)(nil),
 		(*CapabilityRequest_BodyClose)(nil),
 		(*CapabilityRequest_SecretExists)(nil),
+		(*CapabilityRequest_Progress)(nil),
+		(*CapabilityRequest_Ask)(nil),
+		(*CapabilityRequest_ResourceUpdated)(nil),
 	}
 	type x struct{}
 	out := protoimpl.TypeBuilder{
 		File: protoimpl.DescBuilder{
 			GoPackagePath: reflect.TypeOf(x{}).PkgPath(),
 			RawDescriptor: unsafe.Slice(unsafe.StringData(file_pluginkit_wire_ringfence_proto_rawDesc), len(file_pluginkit_wire_ringfence_proto_rawDesc)),
-			NumEnums:      3,
-			NumMessages:   22,
+			NumEnums:      4,
+			NumMessages:   25,
 			NumExtensions: 0,
 			NumServices:   1,
 		},

@@ -91,6 +91,9 @@ func Run(ctx context.Context, c Config) (_ *Report, err error) {
 			return nil, err
 		}
 	}
+	if err := d.assistant(ctx, policy); err != nil {
+		return nil, err
+	}
 	if err := d.close(policy); err != nil {
 		return nil, err
 	}

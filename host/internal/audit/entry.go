@@ -22,7 +22,7 @@ const (
 type Entry struct {
 	Plugin   string
 	Call     string // the call's id, unique within the host
-	Kind     string // "compile", "launch", "end", "call", "result", "http", "http_response", "secret_exists", "limit"
+	Kind     string // "compile", "launch", "end", "call", "result", "http", "http_response", "secret_exists", "ask", "answer", "limit"
 	Decision Decision
 	Rule     string // the line or block of the policy that decided
 	Reason   string

@@ -18,8 +18,9 @@ import (
 // are required.
 type Config struct {
 	Plugin  string
-	HTTP    *policies.HTTPGrant // nil grants nothing
-	Secrets []policies.Secret   // those whose existence the plugin may know
+	HTTP    *policies.HTTPGrant   // nil grants nothing
+	Secrets []policies.Secret     // those whose existence the plugin may know
+	Client  *policies.ClientGrant // nil grants nothing
 	Audit   audit.Recorder
 	RunDir  string         // for large response bodies; "" is the system's folder for temporary files
 	RootCAs *x509.CertPool // nil means the system's
@@ -80,6 +81,7 @@ type Broker struct {
 	rate    *rate.Limiter // nil: the policy sets none
 	rateN   int
 	ratePer time.Duration
+	asks    *rate.Limiter // of questions to whoever called
 	slots   chan struct{} // one for each request that runs
 	quota   *quota
 
@@ -107,6 +109,8 @@ func New(cfg Config) *Broker {
 		b.rateN, b.ratePer = n, per
 		b.rate = rate.NewLimiter(rate.Limit(float64(n)/per.Seconds()), n)
 	}
+	n, per := cfg.Client.Rate()
+	b.asks = rate.NewLimiter(rate.Limit(float64(n)/max(per.Seconds(), 1)), n)
 	d := newDialer(cfg.Resolver, limits.Dial)
 	b.public = newTransport(d.dialPublic, cfg.RootCAs, limits)
 	b.literal = newTransport(d.dialLiteral, cfg.RootCAs, limits)

@@ -1,5 +1,5 @@
 // Package broker carries out what a guest may ask the host for during a call:
-// HTTP requests, and whether a secret exists. It is the only way from a guest to
+// HTTP requests, whether a secret exists, questions to whoever called. It is the only way from a guest to
 // anything outside its sandbox.
 //
 //	b := broker.New(broker.Config{Plugin: "github", HTTP: plugin.HTTP(), Secrets: plugin.Secrets(), Audit: log})

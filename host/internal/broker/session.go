@@ -14,7 +14,7 @@ import (
 // Denial is one request that the policy or a guard refused, for the host to tell
 // the user. All texts are bounded; the URL has no query values.
 type Denial struct {
-	Kind   string // "http", "http_response", "secret_exists", "limit"
+	Kind   string // "http", "http_response", "secret_exists", "ask", "limit"
 	Rule   string
 	Reason string
 	Method string
@@ -37,6 +37,7 @@ type Session struct {
 	ctx    context.Context
 	cancel context.CancelFunc
 	active atomic.Int64 // HTTP requests that run
+	caller Caller
 
 	mu       sync.Mutex // guards what follows
 	closed   bool
@@ -48,10 +49,16 @@ type Session struct {
 	denials  []Denial
 }
 
-// Call begins a call. The session ends with Close, and refuses everything once
-// ctx is done. The id stands in audit records.
+// Call begins a call that nobody waits for who could be asked anything.
 func (b *Broker) Call(ctx context.Context, callID string) *Session {
-	s := &Session{b: b, id: callID, bodies: make(map[uint64]*spool)}
+	return b.CallFor(ctx, callID, Caller{})
+}
+
+// CallFor begins a call. The session ends with Close, and refuses everything once
+// ctx is done. The id stands in audit records; the caller is asked what the guest
+// asks, if the policy allows it.
+func (b *Broker) CallFor(ctx context.Context, callID string, caller Caller) *Session {
+	s := &Session{b: b, id: callID, caller: caller, bodies: make(map[uint64]*spool)}
 	s.ctx, s.cancel = context.WithCancel(ctx)
 	return s
 }
@@ -100,6 +107,12 @@ func (s *Session) Handle(ctx context.Context, req *wire.CapabilityRequest) (repl
 		return s.counted(func() *wire.CapabilityReply { return s.http(ctx, op.Http) })
 	case *wire.CapabilityRequest_SecretExists:
 		return s.counted(func() *wire.CapabilityReply { return s.secretExists(op.SecretExists.GetName()) })
+	case *wire.CapabilityRequest_Ask:
+		return s.counted(func() *wire.CapabilityReply { return s.ask(ctx, op.Ask) })
+	case *wire.CapabilityRequest_Progress:
+		return s.counted(func() *wire.CapabilityReply { return s.progress(op.Progress) })
+	case *wire.CapabilityRequest_ResourceUpdated:
+		return s.counted(func() *wire.CapabilityReply { return s.updated(op.ResourceUpdated.GetUri()) })
 	case *wire.CapabilityRequest_BodyRead:
 		return s.read(op.BodyRead)
 	case *wire.CapabilityRequest_BodyClose:

@@ -25,6 +25,9 @@ var (
 	errTooStrict = fmt.Errorf("more than %d bytes where the schema is strict", maxDecoded)
 )
 
+// Valid reports whether bytes are JSON in UTF-8.
+func Valid(raw []byte) error { return valid(raw) }
+
 // valid wants UTF-8 too, which json.Valid does not: readers differ in what they
 // make of other bytes, and a terminal may take 0x9b for an escape sequence.
 func valid(raw []byte) error {

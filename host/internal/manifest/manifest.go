@@ -29,10 +29,31 @@ type Tool struct {
 	// Description is printable text of at most pluginkit.MaxDescription bytes,
 	// line breaks included.
 	Description string
+	// Title is a printable line for people, or "".
+	Title string
+	// Hints are what the author says of the tool's effects.
+	Hints Hints
+	// Content says that the tool answers with content blocks (package content),
+	// and OutputSchema is that of the structured part.
+	Content bool
 	// InputSchema and OutputSchema are JSON; OutputSchema may be nil.
 	InputSchema, OutputSchema json.RawMessage
 
 	input, output *schema
+}
+
+// Hints are an author's words about a tool's effects. nil is no word.
+type Hints struct {
+	ReadOnly    *bool `json:"read_only,omitempty"`
+	Destructive *bool `json:"destructive,omitempty"`
+	Idempotent  *bool `json:"idempotent,omitempty"`
+	OpenWorld   *bool `json:"open_world,omitempty"`
+}
+
+func (h Hints) equal(other Hints) bool {
+	same := func(a, b *bool) bool { return a == b || a != nil && b != nil && *a == *b }
+	return same(h.ReadOnly, other.ReadOnly) && same(h.Destructive, other.Destructive) &&
+		same(h.Idempotent, other.Idempotent) && same(h.OpenWorld, other.OpenWorld)
 }
 
 var toolName = regexp.MustCompile(`^[a-z][a-z0-9_-]{0,62}$`)
@@ -45,7 +66,10 @@ func Parse(b []byte) ([]Tool, error) {
 	var doc struct {
 		Tools []struct {
 			Name         string          `json:"name"`
+			Title        string          `json:"title"`
 			Description  string          `json:"description"`
+			Annotations  Hints           `json:"annotations"`
+			Content      bool            `json:"content"`
 			InputSchema  json.RawMessage `json:"input_schema"`
 			OutputSchema json.RawMessage `json:"output_schema"`
 		} `json:"tools"`
@@ -75,10 +99,14 @@ func Parse(b []byte) ([]Tool, error) {
 		if err != nil {
 			return nil, fmt.Errorf("tool %q: %w", t.Name, err)
 		}
+		tool.Title, tool.Hints, tool.Content = printable.Line(t.Title, maxTitle), t.Annotations, t.Content
 		tools = append(tools, tool)
 	}
 	return tools, nil
 }
+
+// maxTitle is where a title is cut, in bytes.
+const maxTitle = 256
 
 func newTool(name, description string, input, output json.RawMessage) (Tool, error) {
 	t := Tool{Name: name, Description: printableText(description)}
@@ -114,7 +142,12 @@ func printableText(s string) string {
 }
 
 // CheckArguments reports how arguments break the tool's input schema.
-func (t *Tool) CheckArguments(arguments []byte) error { return t.input.check(arguments) }
+func (t *Tool) CheckArguments(arguments []byte) error {
+	if t.input == nil { // not a tool: the host wrote the arguments
+		return valid(arguments)
+	}
+	return t.input.check(arguments)
+}
 
 // CheckResult reports how a result breaks the tool's output schema. A tool
 // without one may answer any JSON.
@@ -134,6 +167,9 @@ type schema struct {
 
 func compile(raw json.RawMessage) (*schema, json.RawMessage, error) {
 	if _, err := weigh(raw); err != nil {
+		return nil, nil, err
+	}
+	if err := checkText(raw); err != nil {
 		return nil, nil, err
 	}
 	var s jsonschema.Schema
@@ -162,6 +198,7 @@ func compile(raw json.RawMessage) (*schema, json.RawMessage, error) {
 
 // Equal reports whether two tools are described alike.
 func (t Tool) Equal(u Tool) bool {
-	return t.Name == u.Name && t.Description == u.Description &&
+	return t.Name == u.Name && t.Title == u.Title && t.Description == u.Description &&
+		t.Hints.equal(u.Hints) && t.Content == u.Content &&
 		bytes.Equal(t.InputSchema, u.InputSchema) && bytes.Equal(t.OutputSchema, u.OutputSchema)
 }

@@ -173,7 +173,11 @@ func (s *Sandbox) load(ctx context.Context, plan Plan) error {
 	if err != nil {
 		return &transport.Failure{Kind: wire.FailureKind_FAILURE_ABI, Message: err.Error()}
 	}
-	s.Tools = tools
+	extras, err := manifest.ParseExtras(response.GetManifest(), len(tools))
+	if err != nil {
+		return &transport.Failure{Kind: wire.FailureKind_FAILURE_ABI, Message: err.Error()}
+	}
+	s.Tools, s.Extras = tools, extras
 	return nil
 }
 

@@ -28,6 +28,8 @@ const (
 type Sandbox struct {
 	// Tools is what the guest says it offers.
 	Tools []manifest.Tool
+	// Extras is what it offers beside tools.
+	Extras manifest.Extras
 
 	process   *launch.Process
 	client    wire.SandboxClient

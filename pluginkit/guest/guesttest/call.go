@@ -24,16 +24,20 @@ func CallContext(ctx context.Context, tool, arguments string) ([]byte, error) {
 		if t.Name != tool {
 			continue
 		}
-		status, result := registry.Call(ctx, uint32(i), []byte(arguments))
-		switch status {
-		case abi.StatusOK:
-			return result, nil
-		case abi.StatusBad:
-			return nil, fmt.Errorf("%w: %s", ErrBadArguments, result)
-		}
-		return nil, errors.New(string(result))
+		return outcome(registry.Call(ctx, uint32(i), []byte(arguments)))
 	}
 	return nil, fmt.Errorf("there is no tool named %q", tool)
+}
+
+// outcome is what a status and its bytes mean to a host.
+func outcome(status uint32, result []byte) ([]byte, error) {
+	switch status {
+	case abi.StatusOK:
+		return result, nil
+	case abi.StatusBad:
+		return nil, fmt.Errorf("%w: %s", ErrBadArguments, result)
+	}
+	return nil, errors.New(string(result))
 }
 
 // Manifest is what the guest tells a host about its tools, as JSON.

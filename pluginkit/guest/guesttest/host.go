@@ -24,6 +24,16 @@ type Host struct {
 	// Secrets are the names for which guest.SecretExists is true.
 	Secrets []string
 
+	// Person answers guest.Elicit: what it returns is the person's action, and
+	// the form as JSON. nil denies.
+	Person func(message, schema string) (action guest.Elicited, form string, err error)
+	// Model answers guest.Sample, from the request as JSON. nil denies.
+	Model func(request string) (text string, err error)
+
+	// Reports are those of guest.Progress, and Changes the URIs of
+	// guest.ResourceUpdated, in order.
+	Reports []string
+	Changes []string
 	// Requests are those that reached Handler, in order.
 	Requests []*http.Request
 	// Logs are the lines that the guest logged, in order.
@@ -172,6 +182,53 @@ func (s *seam) SecretExists(name string) int32 {
 		return 1
 	}
 	return 0
+}
+
+func (s *seam) Progress(report []byte) int32 {
+	s.Reports = append(s.Reports, string(report))
+	return 0
+}
+
+func (s *seam) Updated(uri string) int32 {
+	s.Changes = append(s.Changes, uri)
+	return 0
+}
+
+func (s *seam) Ask(kind int32, request []byte) int64 {
+	var reply []byte
+	var err error = guest.ErrDenied
+	switch {
+	case kind == abi.AskPerson && s.Person != nil:
+		reply, err = s.askPerson(request)
+	case kind == abi.AskModel && s.Model != nil:
+		var text string
+		if text, err = s.Model(string(request)); err == nil {
+			reply, err = json.Marshal(map[string]string{"text": text, "model": "test", "stop_reason": "endTurn"})
+		}
+	}
+	if err != nil {
+		return int64(s.fail(err))
+	}
+	return s.keep(&answer{body: reply})
+}
+
+func (s *seam) askPerson(request []byte) ([]byte, error) {
+	var q struct {
+		Message string          `json:"message"`
+		Schema  json.RawMessage `json:"schema"`
+	}
+	if err := json.Unmarshal(request, &q); err != nil {
+		return nil, guest.ErrMalformed
+	}
+	action, form, err := s.Person(q.Message, string(q.Schema))
+	if err != nil {
+		return nil, err
+	}
+	reply := map[string]any{"action": action}
+	if action == guest.Accepted {
+		reply["content"] = json.RawMessage(form)
+	}
+	return json.Marshal(reply)
 }
 
 func (s *seam) Error(into []byte) int32 { return int32(copy(into, s.reason)) }

@@ -28,6 +28,12 @@ const (
 	StatusBad    = 2 // the arguments were bad, the text says which
 )
 
+// Kinds of questions.
+const (
+	AskPerson = 1
+	AskModel  = 2
+)
+
 // Bounds of docs/guest-abi.md that the SDK checks before the host does.
 const (
 	MaxManifest    = 1 << 20
@@ -36,6 +42,8 @@ const (
 	MaxLog         = 16 << 10
 	MaxRead        = 1 << 20
 	MaxErrorText   = 4 << 10
+	MaxProgress    = 4 << 10
+	MaxQuestion    = 64 << 10
 )
 
 // Host is the functions of the import module "ringfence". Negative results are
@@ -47,6 +55,9 @@ type Host interface {
 	Read(handle, offset int64, into []byte) int32
 	Close(handle int64) int32
 	SecretExists(name string) int32
+	Progress(report []byte) int32
+	Ask(kind int32, request []byte) int64
+	Updated(uri string) int32
 	Error(into []byte) int32
 }
 

@@ -21,6 +21,15 @@ func hostClose(handle int64) int32
 //go:wasmimport ringfence secret_exists
 func hostSecretExists(name string) int32
 
+//go:wasmimport ringfence progress
+func hostProgress(report *byte, length uint32) int32
+
+//go:wasmimport ringfence ask
+func hostAsk(kind int32, request *byte, length uint32) int64
+
+//go:wasmimport ringfence updated
+func hostUpdated(uri string) int32
+
 //go:wasmimport ringfence error
 func hostError(into *byte, capacity uint32) int32
 
@@ -45,6 +54,16 @@ func (imports) Read(handle, offset int64, into []byte) int32 {
 func (imports) Close(handle int64) int32 { return hostClose(handle) }
 
 func (imports) SecretExists(name string) int32 { return hostSecretExists(name) }
+
+func (imports) Progress(report []byte) int32 {
+	return hostProgress(first(report), uint32(len(report)))
+}
+
+func (imports) Ask(kind int32, request []byte) int64 {
+	return hostAsk(kind, first(request), uint32(len(request)))
+}
+
+func (imports) Updated(uri string) int32 { return hostUpdated(uri) }
 
 func (imports) Error(into []byte) int32 { return hostError(first(into), uint32(len(into))) }
 

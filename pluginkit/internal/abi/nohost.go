@@ -13,4 +13,7 @@ func (noHost) Head(int64, []byte) int32        { return NoHost }
 func (noHost) Read(int64, int64, []byte) int32 { return NoHost }
 func (noHost) Close(int64) int32               { return NoHost }
 func (noHost) SecretExists(string) int32       { return NoHost }
+func (noHost) Progress([]byte) int32           { return NoHost }
+func (noHost) Ask(int32, []byte) int64         { return NoHost }
+func (noHost) Updated(string) int32            { return NoHost }
 func (noHost) Error([]byte) int32              { return 0 }

@@ -87,3 +87,35 @@ func Any(data []byte) (any, error) {
 	}
 	return value, err
 }
+
+// Member returns the JSON of a member of an object. The text must be JSON.
+func Member(data []byte, name string) ([]byte, error) {
+	r := &reader{data: data}
+	if err := r.expect('{', "an object"); err != nil {
+		return nil, err
+	}
+	r.at++
+	if err := r.enter(); err != nil {
+		return nil, err
+	}
+	for first := true; ; first = false {
+		more, err := r.next(first, '}')
+		if err != nil {
+			return nil, err
+		}
+		if !more {
+			return nil, problem("there is no " + name)
+		}
+		key, err := r.key()
+		if err != nil {
+			return nil, err
+		}
+		value, err := r.skip()
+		if err != nil {
+			return nil, err
+		}
+		if key == name {
+			return value, nil
+		}
+	}
+}

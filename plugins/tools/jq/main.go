@@ -29,7 +29,8 @@ type Result struct {
 func init() {
 	guest.Tool("run", "Runs a jq program over a JSON value and returns its outputs. "+
 		"Use it to filter, reshape, count and sum large JSON exactly. "+
-		"The program sees no files and no environment.", run)
+		"The program sees no files and no environment.", run,
+		guest.Title("jq"), guest.ReadOnly(), guest.Idempotent(), guest.ClosedWorld())
 }
 
 func main() {}

@@ -10,6 +10,12 @@ type Capabilities interface {
 	Read(ctx context.Context, handle, offset uint64, length uint32) ([]byte, *Refusal)
 	Close(ctx context.Context, handle uint64) *Refusal
 	SecretExists(ctx context.Context, name string) (bool, *Refusal)
+	// Progress says how far the call is; a total of 0 is not known.
+	Progress(ctx context.Context, done, total float64, message string) *Refusal
+	// Ask asks whoever called. The answer is a body, as that of a response.
+	Ask(ctx context.Context, kind uint32, request []byte) (Response, *Refusal)
+	// ResourceUpdated says that a resource of the plugin has changed.
+	ResourceUpdated(ctx context.Context, uri string) *Refusal
 	Log(level int, line string)
 }
 
@@ -64,4 +70,11 @@ func (outside) Read(context.Context, uint64, uint64, uint32) ([]byte, *Refusal) 
 }
 func (outside) Close(context.Context, uint64) *Refusal                { return notNow }
 func (outside) SecretExists(context.Context, string) (bool, *Refusal) { return false, notNow }
-func (outside) Log(int, string)                                       {}
+func (outside) Progress(context.Context, float64, float64, string) *Refusal {
+	return notNow
+}
+func (outside) Ask(context.Context, uint32, []byte) (Response, *Refusal) {
+	return Response{}, notNow
+}
+func (outside) ResourceUpdated(context.Context, string) *Refusal { return notNow }
+func (outside) Log(int, string)                                  {}

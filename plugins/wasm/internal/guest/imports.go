@@ -32,6 +32,9 @@ func (i *Instance) imports() []engine.HostFunction {
 		importFunction("read", i.importRead, []engine.ValueType{b, b, a, a}, a),
 		importFunction("close", i.importClose, []engine.ValueType{b}, a),
 		importFunction("secret_exists", i.importSecretExists, []engine.ValueType{a, a}, a),
+		importFunction("progress", i.importProgress, []engine.ValueType{a, a}, a),
+		importFunction("ask", i.importAsk, []engine.ValueType{a, a, a}, b),
+		importFunction("updated", i.importUpdated, []engine.ValueType{a, a}, a),
 		importFunction("error", i.importError, []engine.ValueType{a, a}, a),
 	}
 }

@@ -103,6 +103,30 @@ func (b *broker) SecretExists(ctx context.Context, name string) (bool, *guest.Re
 	return reply.GetExists(), refused
 }
 
+// Progress implements guest.Capabilities.
+func (b *broker) Progress(ctx context.Context, done, total float64, message string) *guest.Refusal {
+	request := &wire.Progress{Done: done, Total: total, Message: message}
+	_, refused := b.ask(ctx, &wire.CapabilityRequest{Op: &wire.CapabilityRequest_Progress{Progress: request}})
+	return refused
+}
+
+// Ask implements guest.Capabilities.
+func (b *broker) Ask(ctx context.Context, kind uint32, question []byte) (guest.Response, *guest.Refusal) {
+	request := &wire.Ask{Kind: wire.AskKind(kind), Request: question}
+	reply, refused := b.ask(ctx, &wire.CapabilityRequest{Op: &wire.CapabilityRequest_Ask{Ask: request}})
+	if refused != nil {
+		return guest.Response{}, refused
+	}
+	return guest.Response{Handle: reply.Handle, BodyBytes: reply.BodyBytes}, nil
+}
+
+// ResourceUpdated implements guest.Capabilities.
+func (b *broker) ResourceUpdated(ctx context.Context, uri string) *guest.Refusal {
+	request := &wire.ResourceUpdated{Uri: uri}
+	_, refused := b.ask(ctx, &wire.CapabilityRequest{Op: &wire.CapabilityRequest_ResourceUpdated{ResourceUpdated: request}})
+	return refused
+}
+
 // Log implements guest.Capabilities. A line that cannot be sent is lost with
 // the call.
 func (b *broker) Log(level int, line string) {
