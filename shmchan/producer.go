@@ -344,3 +344,11 @@ func (p *Producer) control(ctx context.Context, f flags, total uint64, h Header)
 	p.ring.put(start, f, total, h)
 	return nil
 }
+
+// Largest is the size of the largest message that goes in one piece, in bytes:
+// half of the data area of the ring in use.
+func (p *Producer) Largest() int64 {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	return p.ring.geo.largestFrame()
+}
