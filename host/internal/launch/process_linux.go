@@ -44,6 +44,7 @@ type Process struct {
 	release func()
 
 	child    *child
+	channel  *Channel // nil without
 	pumps    [2]*pump
 	greeting *greeting
 	sock     net.Conn
@@ -85,6 +86,7 @@ func (p *Process) execute() error {
 		return err
 	}
 	p.child = child
+	p.channel.forked()
 	stop, dead := context.WithCancel(context.Background())
 	p.greeting = &greeting{line: p.line}
 	p.pumps[0] = &pump{f: outR, to: p.greeting, stop: stop, done: make(chan struct{})}
@@ -96,6 +98,9 @@ func (p *Process) execute() error {
 	record := make(chan error, 1)
 	go func() { record <- p.spec.Dir.Record(child.pid) }()
 	p.recorded = sync.OnceValue(func() error { return <-record })
+	if p.channel != nil {
+		go p.watchChannel()
+	}
 	go p.bury(dead)
 	return nil
 }
@@ -118,6 +123,7 @@ wait:
 		}
 	}
 	close(p.done)
+	p.channel.Close() // a child of its own may hold the other end
 	<-p.child.gone
 	for _, q := range p.pumps {
 		<-q.done
