@@ -31,7 +31,7 @@ type Result struct {
 	// still the word of somebody nobody trusts. Where an object names a member
 	// twice, the last one was checked.
 	JSON json.RawMessage
-	// Transport is how the call travelled: "grpc".
+	// Transport is how the call travelled: "ring", or "grpc".
 	Transport string
 	// Duration is the time in the sandbox. Ready is what came before: compiling
 	// and starting where that was needed, and waiting for a free sandbox.

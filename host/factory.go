@@ -117,6 +117,7 @@ func (l *lazyFactory) program(path string) (*sandbox.Factory, string, error) {
 		Logger:      l.opts.Logger.Named("sandbox"),
 		Threads:     min(maxThreads, runtime.NumCPU()),
 		LoadTimeout: l.opts.StartTimeout,
+		NoRing:      l.opts.NoRing,
 	}, strings.Join(digests, "+"), nil
 }
 

@@ -38,6 +38,9 @@ type Options struct {
 	// Progress is told of compilations, which take seconds. It may be called
 	// by several goroutines. nil: nobody is told.
 	Progress func(Progress)
+	// NoRing keeps calls on gRPC, for comparison, or to find out whether the ring
+	// is to blame for something.
+	NoRing bool
 	// RootCAs are the certificate authorities for HTTPS. nil: the system's.
 	RootCAs *x509.CertPool
 	// CompileTimeout bounds one compilation. 0: two minutes.

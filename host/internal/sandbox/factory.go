@@ -9,9 +9,6 @@ import (
 	"time"
 
 	"github.com/hashicorp/go-hclog"
-	"google.golang.org/grpc/codes"
-	"google.golang.org/grpc/status"
-
 	"github.com/ringfence/ringfence/host/internal/jail"
 	"github.com/ringfence/ringfence/host/internal/launch"
 	"github.com/ringfence/ringfence/host/internal/manifest"
@@ -19,8 +16,10 @@ import (
 	"github.com/ringfence/ringfence/host/internal/rundir"
 	"github.com/ringfence/ringfence/host/internal/transport"
 	"github.com/ringfence/ringfence/host/internal/transport/grpccall"
+	"github.com/ringfence/ringfence/host/internal/transport/ringcall"
 	"github.com/ringfence/ringfence/pluginkit"
 	"github.com/ringfence/ringfence/pluginkit/wire"
+	"github.com/ringfence/ringfence/shmchan"
 )
 
 // Factory starts sandbox processes of one host.
@@ -36,6 +35,8 @@ type Factory struct {
 	Logger hclog.Logger
 	// Threads is the sandbox's GOMAXPROCS.
 	Threads int
+	// NoRing keeps calls on gRPC.
+	NoRing bool
 	// LoadTimeout bounds everything between the start of a process and its
 	// readiness: the launch, the negotiation, the first instance.
 	LoadTimeout time.Duration
@@ -49,8 +50,10 @@ type Plan struct {
 	ArtifactSize int64
 	GuestMemory  uint64 // bytes
 	Session      bool
-	SessionIdle  time.Duration
-	Env          [][2]string
+	// Ring is the channel that the policy wants for calls.
+	Ring        Ring
+	SessionIdle time.Duration
+	Env         [][2]string
 }
 
 // Start starts a sandbox and loads its module.
@@ -58,17 +61,24 @@ func (f *Factory) Start(ctx context.Context, plan Plan) (*Sandbox, error) {
 	ctx, cancel := context.WithTimeoutCause(ctx, f.LoadTimeout, fmt.Errorf("%w: not ready within %s", ErrStart, f.LoadTimeout))
 	defer cancel()
 	memory := plan.GuestMemory + 2*uint64(plan.ArtifactSize) + besideGuest
-	process, err := f.launch(ctx, plan.Plugin, plan.Artifact, memory)
+	process, err := f.launch(ctx, plan.Plugin, plan.Artifact, memory, !f.NoRing)
 	if err != nil {
 		return nil, err
 	}
 	s := &Sandbox{process: process, client: wire.NewSandboxClient(process.Conn())}
-	if err := s.load(ctx, plan); err != nil {
+	channel, err := s.load(ctx, plan, f.NoRing)
+	if err != nil {
 		err = s.explain(ctx, err)
-		process.Kill()
+		s.Kill()
 		return nil, err
 	}
-	s.transport = grpccall.New(process.Conn())
+	if channel == nil {
+		s.transport = grpccall.New(process.Conn())
+		f.Logger.Info("calls go over gRPC", "plugin", plan.Plugin, "why", s.reason)
+		return s, nil
+	}
+	s.transport = ringcall.New(channel)
+	f.Logger.Debug("calls go over the ring", "plugin", plan.Plugin, "bytes", plan.Ring.Bytes)
 	return s, nil
 }
 
@@ -80,12 +90,13 @@ const (
 	besideCompiler = 256 << 20
 )
 
-func (f *Factory) launch(ctx context.Context, plugin string, module *os.File, memory uint64) (*launch.Process, error) {
+func (f *Factory) launch(ctx context.Context, plugin string, module *os.File, memory uint64, channel bool) (*launch.Process, error) {
 	process, err := launch.Start(ctx, launch.Spec{
 		Name:         plugin,
 		Path:         f.Executable,
 		Loader:       f.Loader,
 		Jail:         f.Jail,
+		Channel:      channel,
 		Memory:       memory,
 		CPUs:         f.Threads,
 		Env:          threads(f.Threads),
@@ -106,11 +117,18 @@ func threads(n int) []string {
 	return []string{fmt.Sprintf("GOMAXPROCS=%d", n), fmt.Sprintf("RAYON_NUM_THREADS=%d", n)}
 }
 
-// load negotiates and loads.
-func (s *Sandbox) load(ctx context.Context, plan Plan) error {
-	if err := s.negotiate(ctx, plan.Engine); err != nil {
-		return err
+// load negotiates and loads. It returns the ring that calls go over, or nil for
+// gRPC; the ring ends with the process.
+func (s *Sandbox) load(ctx context.Context, plan Plan, noRing bool) (*shmchan.Channel, error) {
+	channel, err := s.negotiate(ctx, plan, noRing)
+	if err != nil {
+		return nil, err
 	}
+	return channel, s.describe(ctx, plan)
+}
+
+// describe loads the module, and takes what the guest says about itself.
+func (s *Sandbox) describe(ctx context.Context, plan Plan) error {
 	request := &wire.LoadRequest{
 		Engine:           plan.Engine,
 		ArtifactBytes:    uint64(plan.ArtifactSize),
@@ -139,35 +157,6 @@ func (s *Sandbox) load(ctx context.Context, plan Plan) error {
 	return nil
 }
 
-// negotiate settles on the portable transport, which every sandbox has.
-func (s *Sandbox) negotiate(ctx context.Context, engine string) error {
-	offer, err := s.client.Negotiate(ctx, &wire.Offer{
-		Build:      "ringfence",
-		Transports: []string{"grpc"},
-		Engines:    []string{engine},
-		GuestAbis:  []uint32{1},
-		PageSize:   uint64(os.Getpagesize()),
-	})
-	if status.Code(err) == codes.Unimplemented {
-		return nil // an older plugin: gRPC, and nothing to settle
-	}
-	if err != nil {
-		return err
-	}
-	terms, err := pick(offer, engine)
-	if err != nil {
-		return err
-	}
-	confirmed, err := s.client.Settle(ctx, terms)
-	if err != nil {
-		return err
-	}
-	if confirmed.GetTransport() != terms.Transport || confirmed.GetEngine() != terms.Engine || confirmed.GetGuestAbi() != terms.GuestAbi {
-		return transport.Violation("the sandbox confirmed other terms than the host's")
-	}
-	return nil
-}
-
 // newFailure takes a failure from the wire: bounded and printable.
 func newFailure(f *wire.Failure) *transport.Failure {
 	return &transport.Failure{Kind: f.GetKind(), Message: printable.Line(f.GetMessage(), pluginkit.MaxFailure)}
@@ -179,7 +168,7 @@ func (f *Factory) Compile(ctx context.Context, job CompileJob, w io.Writer) erro
 	ctx, cancel := context.WithTimeoutCause(ctx, job.Timeout,
 		fmt.Errorf("%w: the compiler took more than %s; a module that takes this long is damaged or hostile", ErrCompile, job.Timeout))
 	defer cancel()
-	process, err := f.launch(ctx, job.Plugin+".compile", job.Module, job.MaxMemory+besideCompiler)
+	process, err := f.launch(ctx, job.Plugin+".compile", job.Module, job.MaxMemory+besideCompiler, false)
 	if err != nil {
 		return err
 	}
@@ -204,7 +193,7 @@ type CompileJob struct {
 }
 
 func (s *Sandbox) compile(ctx context.Context, job CompileJob, w io.Writer) error {
-	if err := s.negotiate(ctx, job.Engine); err != nil {
+	if _, err := s.negotiate(ctx, Plan{Engine: job.Engine}, true); err != nil {
 		return err
 	}
 	stream, err := s.client.Compile(ctx, &wire.CompileRequest{

@@ -10,6 +10,7 @@ import (
 	"github.com/ringfence/ringfence/host/internal/manifest"
 	"github.com/ringfence/ringfence/host/internal/transport"
 	"github.com/ringfence/ringfence/pluginkit/wire"
+	"github.com/ringfence/ringfence/shmchan"
 )
 
 const (
@@ -30,6 +31,8 @@ type Sandbox struct {
 	process   *launch.Process
 	client    wire.SandboxClient
 	transport transport.Transport
+	reason    string           // why calls go over gRPC; "" when they do not
+	channel   *shmchan.Channel // of the ring; nil without
 }
 
 // PID is the process's number.
@@ -37,6 +40,13 @@ func (s *Sandbox) PID() int { return s.process.PID() }
 
 // TransportName names the transport in use.
 func (s *Sandbox) TransportName() string { return s.transport.Name() }
+
+// Reason says why the calls do not go over the ring; "" when they do. It may hold
+// words of the sandbox, printable and bounded.
+func (s *Sandbox) Reason() string { return s.reason }
+
+// Stats is what the transport has counted.
+func (s *Sandbox) Stats() transport.Stats { return s.transport.Stats() }
 
 // Done is closed when the process has died.
 func (s *Sandbox) Done() <-chan struct{} { return s.process.Done() }
@@ -91,7 +101,12 @@ func (s *Sandbox) Idle(ctx context.Context) bool {
 }
 
 // Kill ends the process and everything it started. It does not wait.
-func (s *Sandbox) Kill() { s.process.Kill() }
+func (s *Sandbox) Kill() {
+	s.process.Kill()
+	if s.channel != nil {
+		_ = s.channel.Close()
+	}
+}
 
 // died describes the death of the process, if it comes within deathNotice.
 func (s *Sandbox) died() error {

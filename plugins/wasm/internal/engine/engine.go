@@ -58,6 +58,9 @@ type Memory interface {
 	Maximum() uint64
 	// Read copies n bytes at offset, or reports that they are out of bounds.
 	Read(offset, n uint64) ([]byte, bool)
+	// ReadInto copies len(b) bytes at offset to b, or reports that they are out of
+	// bounds.
+	ReadInto(offset uint64, b []byte) bool
 	// Write copies b to offset, or reports that it does not fit.
 	Write(offset uint64, b []byte) bool
 }

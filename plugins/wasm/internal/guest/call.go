@@ -96,16 +96,16 @@ func (c *Call) Run(ctx context.Context) (status uint32, length uint64, failure *
 	return c.result.status, c.result.length, nil
 }
 
-// Result copies a piece of the result, which must be within its length.
-func (c *Call) Result(offset, n uint64) ([]byte, *Failure) {
+// ResultInto copies a piece of the result, which must be within its length.
+func (c *Call) ResultInto(offset uint64, into []byte) *Failure {
+	n := uint64(len(into))
 	if offset > c.result.length || n > c.result.length-offset {
-		return nil, failuref(wire.FailureKind_FAILURE_INTERNAL, "bytes %d to %d of a result of %d", offset, offset+n, c.result.length)
+		return failuref(wire.FailureKind_FAILURE_INTERNAL, "bytes %d to %d of a result of %d", offset, offset+n, c.result.length)
 	}
-	piece, fits := c.instance.engine.Memory().Read(c.result.pointer+offset, n)
-	if !fits {
-		return nil, c.instance.broken("the result is not in the guest's memory any more")
+	if !c.instance.engine.Memory().ReadInto(c.result.pointer+offset, into) {
+		return c.instance.broken("the result is not in the guest's memory any more")
 	}
-	return piece, nil
+	return nil
 }
 
 // finish returns the instance's state to that between calls. It runs the guest

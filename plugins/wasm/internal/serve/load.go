@@ -65,6 +65,7 @@ func (s *Server) Load(ctx context.Context, request *wire.LoadRequest) (*wire.Loa
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	s.plugin = plugin
+	s.serveRing(plugin)
 	s.close = func() { module.Close(); e.Close() }
 	return &wire.LoadResponse{Manifest: manifest}, nil
 }

@@ -33,6 +33,15 @@ func (m *memory) Read(offset, n uint64) ([]byte, bool) {
 	return append([]byte(nil), data...), true
 }
 
+// ReadInto implements engine.Memory.
+func (m *memory) ReadInto(offset uint64, b []byte) bool {
+	data, ok := m.at(offset, uint64(len(b)))
+	if ok {
+		copy(b, data)
+	}
+	return ok
+}
+
 // Write implements engine.Memory.
 func (m *memory) Write(offset uint64, b []byte) bool {
 	data, ok := m.at(offset, uint64(len(b)))
