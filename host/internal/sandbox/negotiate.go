@@ -141,10 +141,10 @@ func refused(ctx context.Context, err error) bool {
 		return false
 	}
 	switch status.Code(err) {
-	case codes.InvalidArgument, codes.FailedPrecondition, codes.Unimplemented, codes.OutOfRange:
-		return true
+	case codes.Unavailable, codes.Canceled, codes.DeadlineExceeded:
+		return false
 	}
-	return false
+	return true
 }
 
 // noRingWith says why the sandbox cannot have a ring of that shape; "" when it
