@@ -30,7 +30,16 @@ type Ring struct {
 	// MessageTimeout is how long either side may make no progress; 0 stands for the
 	// default.
 	MessageTimeout time.Duration
+	// Rate is how many bytes a second are taken from the sandbox; 0 is no limit.
+	Rate uint64
 }
+
+// What else a sandbox may make the host do in a second. A call at full speed is
+// one message, and one wake at most.
+const (
+	maxMessages = 1_000_000
+	maxWakes    = 500_000
+)
 
 func (r Ring) shape() ringwire.Shape {
 	if r.Bytes == 0 {
@@ -71,7 +80,7 @@ func (s *Sandbox) negotiate(ctx context.Context, plan Plan, noRing bool) (*shmch
 	if noRing {
 		s.reason = "the host was told to use gRPC"
 	} else if s.reason = noRingWith(offer, plan.Ring.shape()); s.reason == "" {
-		channel, err := s.upgrade(ctx, terms, plan.Ring.shape())
+		channel, err := s.upgrade(ctx, terms, plan)
 		if channel != nil || err != nil {
 			return channel, err
 		}
@@ -98,7 +107,8 @@ func (s *Sandbox) settle(ctx context.Context, terms *wire.Terms) error {
 // upgrade makes the ring's memory, sends it, and settles on it. Whatever the ring
 // fails of, calls go over gRPC instead; only a sandbox that is lost, or breaks
 // the protocol, is an error.
-func (s *Sandbox) upgrade(ctx context.Context, terms *wire.Terms, shape ringwire.Shape) (*shmchan.Channel, error) {
+func (s *Sandbox) upgrade(ctx context.Context, terms *wire.Terms, plan Plan) (*shmchan.Channel, error) {
+	shape := plan.Ring.shape()
 	socket := s.process.Channel()
 	if socket == nil {
 		s.reason = "the plugin was started without the socket for it"
@@ -106,6 +116,7 @@ func (s *Sandbox) upgrade(ctx context.Context, terms *wire.Terms, shape ringwire
 	}
 	config := shape.Config()
 	config.Alive = socket.Gone()
+	config.Limits = shmchan.Limits{Bytes: int64(plan.Ring.Rate), Messages: maxMessages, Wakes: maxWakes}
 	offer, err := shmchan.Create(config)
 	if err != nil {
 		s.reason = "this system does not give the memory for it: " + err.Error()
