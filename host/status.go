@@ -26,6 +26,9 @@ type SandboxStatus struct {
 	// because of their handle or range, of which a working sandbox makes none.
 	Calls   uint64 `json:"calls"`
 	Refused uint64 `json:"refused"`
+	// Windows says that the guest reads and writes its calls in the ring's own
+	// memory, by the sandbox's own word.
+	Windows bool `json:"windows"`
 	// Rings are the rings of the channel, none over gRPC.
 	Rings []RingStatus `json:"rings,omitempty"`
 }
@@ -71,7 +74,7 @@ func status(plugin string, s *sandbox.Sandbox, busy bool) SandboxStatus {
 	stats := s.Stats()
 	one := SandboxStatus{
 		Plugin: plugin, PID: s.PID(), Busy: busy, Transport: s.TransportName(), Reason: s.Reason(),
-		Calls: stats.Calls, Refused: stats.Refused,
+		Windows: s.Windows(), Calls: stats.Calls, Refused: stats.Refused,
 	}
 	if stats.Ring == nil {
 		return one

@@ -71,6 +71,9 @@ func statusLine(h host.HostStatus, s host.SandboxStatus) string {
 	full, carried := "-", "-"
 	if len(s.Rings) > 0 {
 		rings = fmt.Sprintf("%s+%s", size(sizes["calls"]), size(sizes["capabilities"]))
+		if s.Windows {
+			rings += ", windows"
+		}
 		full, carried = fmt.Sprintf("%.0f%%", fill), fmt.Sprint(messages)
 	}
 	return fmt.Sprintf("%d\t%s\t%d\t%s\t%s\t%s\t%s\t%d\t%s\t%d\t%s",

@@ -18,8 +18,8 @@ import (
 // "-". The description, at most 4 KiB, tells an assistant when to use the tool
 // and what comes back.
 //
-// Args is a struct, a map with string keys, or json.RawMessage for a tool that
-// reads its arguments itself. Result is any type with a JSON form. The package
+// Args is a struct, a map with string keys, or json.RawMessage or [Bytes] for a
+// tool that reads its arguments itself. Result is any type with a JSON form. The package
 // comment says how both become JSON schemas. Fn is called with checked
 // arguments. One instance runs one call at a time.
 //
@@ -43,11 +43,11 @@ func Tool[Args, Result any](name, description string, fn func(args Args) (Result
 
 // register does the work of Tool once for all types, which keeps modules small.
 func register(name, description string, args, result reflect.Type, run func(any) (any, error)) error {
-	in, err := shape.For(args, shape.Input)
+	in, err := shape.For(shaped(args), shape.Input)
 	if err != nil {
 		return errors.New("the argument type " + args.String() + ": " + err.Error())
 	}
-	out, err := shape.For(result, shape.Output)
+	out, err := shape.For(shaped(result), shape.Output)
 	if err != nil {
 		return errors.New("the result type " + result.String() + ": " + err.Error())
 	}
@@ -63,16 +63,23 @@ func register(name, description string, args, result reflect.Type, run func(any)
 	if !out.IsAny() {
 		tool.Output = out.Schema()
 	}
-	tool.Run = func(arguments []byte) (uint32, []byte) {
+	tool.Run = func(arguments, room []byte) (uint32, []byte) {
 		decoded := reflect.New(args)
-		if err := in.Decode(arguments, decoded.Elem()); err != nil {
+		if args == bytesType {
+			decoded.Elem().SetBytes(arguments)
+		} else if err := in.Decode(arguments, decoded.Elem()); err != nil {
 			return abi.StatusBad, []byte(err.Error())
 		}
+		resultRoom = room
 		value, err := run(decoded.Interface())
+		resultRoom = nil
 		if err != nil {
 			return statusOf(err), []byte(err.Error())
 		}
-		encoded, err := out.Encode(reflect.ValueOf(value).Elem())
+		if raw, ok := value.(*Bytes); ok && len(*raw) > 0 {
+			return abi.StatusOK, *raw
+		}
+		encoded, err := out.Encode(room, reflect.ValueOf(value).Elem())
 		if err != nil {
 			return abi.StatusFailed, []byte("the tool's result cannot be written as JSON: " + err.Error())
 		}

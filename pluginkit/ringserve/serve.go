@@ -81,6 +81,9 @@ type Call struct {
 	frame  shmchan.Frame
 	ctx    callContext
 
+	room     shmchan.Reservation // for the result, if one was made
+	reserved bool
+
 	released bool
 	talked   bool
 	ended    bool
@@ -130,17 +133,24 @@ func (c *Call) Result(status uint32, length uint64, fill func(offset uint64, int
 	}
 	header := shmchan.Header{Kind: c.mark(ringwire.ResultKind(status)), Call: c.number}
 	producer := c.server.calls.Producer()
-	if int64(length) > producer.Largest() {
-		return c.stream(header, length, fill)
+	room := c.room
+	if !c.reserved || uint64(len(room.Bytes())) < length {
+		if err := c.abandonRoom(); err != nil {
+			return err
+		}
+		if int64(length) > producer.Largest() {
+			return c.stream(header, length, fill)
+		}
+		var err error
+		if room, err = producer.Reserve(context.Background(), int(length)); err != nil {
+			return c.keep(err)
+		}
 	}
-	room, err := producer.Reserve(context.Background(), int(length))
-	if err != nil {
-		return c.keep(err)
-	}
-	if failed := fill(0, room.Bytes()); failed != nil {
+	c.reserved = false
+	if failed := fill(0, room.Bytes()[:length]); failed != nil {
 		return errors.Join(c.keep(room.Abandon()), c.fail(failed))
 	}
-	return c.keep(room.Commit(header))
+	return c.keep(room.CommitFirst(header, int(length)))
 }
 
 // streamPiece is how much of a large result is asked for at a time, in bytes.
@@ -176,6 +186,9 @@ func (c *Call) Fail(failure *wire.Failure) error {
 }
 
 func (c *Call) fail(failure *wire.Failure) error {
+	if err := c.abandonRoom(); err != nil {
+		return err
+	}
 	header := shmchan.Header{Kind: c.mark(ringwire.KindFailure), Call: c.number}
 	return c.keep(c.server.calls.Producer().Send(context.Background(), header, ringwire.AppendFailure(nil, failure)))
 }
@@ -184,6 +197,9 @@ func (c *Call) fail(failure *wire.Failure) error {
 // process.
 func (c *Call) Worn() error {
 	if err := c.conclude(); err != nil {
+		return err
+	}
+	if err := c.abandonRoom(); err != nil {
 		return err
 	}
 	return c.keep(c.server.calls.Producer().Send(context.Background(), shmchan.Header{Kind: ringwire.KindWorn, Call: c.number}, nil))

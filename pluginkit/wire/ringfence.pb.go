@@ -800,6 +800,7 @@ type LoadResponse struct {
 	state         protoimpl.MessageState `protogen:"open.v1"`
 	Manifest      []byte                 `protobuf:"bytes,1,opt,name=manifest,proto3" json:"manifest,omitempty"` // JSON, docs/guest-abi.md; at most 1 MiB
 	Failure       *Failure               `protobuf:"bytes,2,opt,name=failure,proto3" json:"failure,omitempty"`
+	Windows       bool                   `protobuf:"varint,3,opt,name=windows,proto3" json:"windows,omitempty"` // the guest reads and writes the ring in place
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -846,6 +847,13 @@ func (x *LoadResponse) GetFailure() *Failure {
 		return x.Failure
 	}
 	return nil
+}
+
+func (x *LoadResponse) GetWindows() bool {
+	if x != nil {
+		return x.Windows
+	}
+	return false
 }
 
 // HostFrame is what the host sends during a call.
@@ -1909,10 +1917,11 @@ const file_pluginkit_wire_ringfence_proto_rawDesc = "" +
 	"\x0fsession_idle_ms\x18\x06 \x01(\x04R\rsessionIdleMs\"4\n" +
 	"\bVariable\x12\x12\n" +
 	"\x04name\x18\x01 \x01(\tR\x04name\x12\x14\n" +
-	"\x05value\x18\x02 \x01(\tR\x05value\"`\n" +
+	"\x05value\x18\x02 \x01(\tR\x05value\"z\n" +
 	"\fLoadResponse\x12\x1a\n" +
 	"\bmanifest\x18\x01 \x01(\fR\bmanifest\x124\n" +
-	"\afailure\x18\x02 \x01(\v2\x1a.ringfence.wire.v1.FailureR\afailure\"\xda\x01\n" +
+	"\afailure\x18\x02 \x01(\v2\x1a.ringfence.wire.v1.FailureR\afailure\x12\x18\n" +
+	"\awindows\x18\x03 \x01(\bR\awindows\"\xda\x01\n" +
 	"\tHostFrame\x124\n" +
 	"\x05start\x18\x01 \x01(\v2\x1c.ringfence.wire.v1.CallStartH\x00R\x05start\x12\x1e\n" +
 	"\targuments\x18\x02 \x01(\fH\x00R\targuments\x12:\n" +

@@ -51,7 +51,9 @@ type Plan struct {
 	GuestMemory  uint64 // bytes
 	Session      bool
 	// Ring is the channel that the policy wants for calls.
-	Ring        Ring
+	Ring Ring
+	// NoWindows keeps the ring's pages out of the guest's memory.
+	NoWindows   bool
 	SessionIdle time.Duration
 	Env         [][2]string
 }
@@ -153,7 +155,7 @@ func (s *Sandbox) describe(ctx context.Context, plan Plan) error {
 	if err != nil {
 		return &transport.Failure{Kind: wire.FailureKind_FAILURE_ABI, Message: err.Error()}
 	}
-	s.Tools = tools
+	s.Tools, s.windows = tools, response.GetWindows() && s.channel != nil
 	return nil
 }
 

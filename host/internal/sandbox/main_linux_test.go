@@ -41,20 +41,28 @@ func factory(t testing.TB) *Factory {
 	}
 }
 
-var kitchen struct {
-	sync.Once
+// testGuest is a guest of plugins/wasm/testdata/guests, compiled once.
+type testGuest struct {
+	name string
+
+	once     sync.Once
 	compiled []byte
 	err      error
 }
 
-// compiledKitchen is the guest of package plugins/wasm/testdata/guests/kitchen.
-func compiledKitchen(t testing.TB) *os.File {
+var (
+	kitchen = &testGuest{name: "kitchen"}
+	windows = &testGuest{name: "windows"}
+)
+
+// code is the compiled guest.
+func (g *testGuest) code(t testing.TB) *os.File {
 	t.Helper()
-	kitchen.Do(func() { kitchen.compiled, kitchen.err = compileKitchen(t) })
-	if kitchen.err != nil {
-		t.Fatal(kitchen.err)
+	g.once.Do(func() { g.compiled, g.err = g.compile(t) })
+	if g.err != nil {
+		t.Fatal(g.err)
 	}
-	f, err := sealed.Bytes("code", kitchen.compiled)
+	f, err := sealed.Bytes("code", g.compiled)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -62,9 +70,9 @@ func compiledKitchen(t testing.TB) *os.File {
 	return f
 }
 
-func compileKitchen(t testing.TB) ([]byte, error) {
-	path := filepath.Join(t.TempDir(), "kitchen.wasm")
-	build := exec.Command("go", "build", "-buildmode=c-shared", "-ldflags=-s -w", "-o", path, "../../../plugins/wasm/testdata/guests/kitchen")
+func (g *testGuest) compile(t testing.TB) ([]byte, error) {
+	path := filepath.Join(t.TempDir(), "guest.wasm")
+	build := exec.Command("go", "build", "-buildmode=c-shared", "-ldflags=-s -w", "-o", path, "../../../plugins/wasm/testdata/guests/"+g.name)
 	build.Env = append(os.Environ(), "GOOS=wasip1", "GOARCH=wasm")
 	if out, err := build.CombinedOutput(); err != nil {
 		t.Fatalf("%v\n%s", err, out)
@@ -80,7 +88,7 @@ func compileKitchen(t testing.TB) ([]byte, error) {
 	defer source.Close()
 	var code bytes.Buffer
 	err = factory(t).Compile(context.Background(), CompileJob{
-		Plugin: "kitchen", Engine: "wasmer", Module: source, ModuleSize: int64(len(m.Limited)),
+		Plugin: g.name, Engine: "wasmer", Module: source, ModuleSize: int64(len(m.Limited)),
 		Timeout: 5 * time.Minute, MaxMemory: 4 << 30, MaxArtifact: 1 << 30, Progress: func(string) {},
 	}, &code)
 	return code.Bytes(), err
@@ -107,18 +115,18 @@ type box struct {
 func eachWay(t *testing.T, session bool, test func(t *testing.T, b *box)) {
 	for _, way := range ways {
 		t.Run(way.name, func(t *testing.T) {
-			test(t, start(t, way.noRing, Plan{Session: session, Ring: way.ring}, way.transport))
+			test(t, start(t, kitchen, way.noRing, Plan{Session: session, Ring: way.ring}, way.transport))
 		})
 	}
 }
 
-func start(t testing.TB, noRing bool, plan Plan, transport string) *box {
+func start(t testing.TB, guest *testGuest, noRing bool, plan Plan, transport string) *box {
 	t.Helper()
-	code := compiledKitchen(t)
+	code := guest.code(t)
 	f := factory(t)
 	f.NoRing = noRing
-	plan.Plugin, plan.Engine, plan.Artifact, plan.GuestMemory = "kitchen", "wasmer", code, guestMemory
-	plan.ArtifactSize = int64(len(kitchen.compiled))
+	plan.Plugin, plan.Engine, plan.Artifact, plan.GuestMemory = guest.name, "wasmer", code, guestMemory
+	plan.ArtifactSize = int64(len(guest.compiled))
 	s, err := f.Start(t.Context(), plan)
 	if err != nil {
 		t.Fatal(err)

@@ -80,7 +80,7 @@ func (s *Sandbox) negotiate(ctx context.Context, plan Plan, noRing bool) (*shmch
 	if noRing {
 		s.reason = "the host was told to use gRPC"
 	} else if s.reason = noRingWith(offer, plan.Ring.shape()); s.reason == "" {
-		channel, err := s.upgrade(ctx, terms, plan)
+		channel, err := s.upgrade(ctx, terms, plan, offer.GetWindows() && !plan.NoWindows)
 		if channel != nil || err != nil {
 			return channel, err
 		}
@@ -107,7 +107,7 @@ func (s *Sandbox) settle(ctx context.Context, terms *wire.Terms) error {
 // upgrade makes the ring's memory, sends it, and settles on it. Whatever the ring
 // fails of, calls go over gRPC instead; only a sandbox that is lost, or breaks
 // the protocol, is an error.
-func (s *Sandbox) upgrade(ctx context.Context, terms *wire.Terms, plan Plan) (*shmchan.Channel, error) {
+func (s *Sandbox) upgrade(ctx context.Context, terms *wire.Terms, plan Plan, windows bool) (*shmchan.Channel, error) {
 	shape := plan.Ring.shape()
 	socket := s.process.Channel()
 	if socket == nil {
@@ -133,6 +133,7 @@ func (s *Sandbox) upgrade(ctx context.Context, terms *wire.Terms, plan Plan) (*s
 		LayoutVersion: ringwire.Layout, Lanes: ringwire.Lanes,
 		RingBytes: shape.Ring, CapabilityRingBytes: shape.Capabilities,
 		MessageTimeoutMs: uint64(shape.MessageTimeout.Milliseconds()),
+		Windows:          windows,
 	})
 	if err == nil {
 		s.channel = offer.Channel()

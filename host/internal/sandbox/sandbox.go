@@ -31,6 +31,7 @@ type Sandbox struct {
 	process   *launch.Process
 	client    wire.SandboxClient
 	transport transport.Transport
+	windows   bool
 	reason    string           // why calls go over gRPC; "" when they do not
 	channel   *shmchan.Channel // of the ring; nil without
 }
@@ -44,6 +45,10 @@ func (s *Sandbox) TransportName() string { return s.transport.Name() }
 // Reason says why the calls do not go over the ring; "" when they do. It may hold
 // words of the sandbox, printable and bounded.
 func (s *Sandbox) Reason() string { return s.reason }
+
+// Windows says that the guest reads and writes the ring in place, by the
+// sandbox's own word.
+func (s *Sandbox) Windows() bool { return s.windows }
 
 // Stats is what the transport has counted.
 func (s *Sandbox) Stats() transport.Stats { return s.transport.Stats() }

@@ -18,7 +18,7 @@ func Call(tool, arguments string) ([]byte, error) {
 		if t.Name != tool {
 			continue
 		}
-		status, result := registry.Call(uint32(i), []byte(arguments))
+		status, result := registry.Call(uint32(i), []byte(arguments), nil)
 		switch status {
 		case abi.StatusOK:
 			return result, nil

@@ -16,7 +16,9 @@ type Tool struct {
 	Input, Output []byte
 	// Run takes JSON arguments and returns a status of package abi and JSON, or
 	// a text that says what went wrong.
-	Run func(arguments []byte) (status uint32, result []byte)
+	//
+	// A result that is built by appending is appended to room, which is empty.
+	Run func(arguments, room []byte) (status uint32, result []byte)
 }
 
 var tools []Tool
@@ -92,10 +94,11 @@ func Manifest() []byte {
 	return append(b, "]}"...)
 }
 
-// Call runs a tool by its number in the manifest.
-func Call(number uint32, arguments []byte) (status uint32, result []byte) {
+// Call runs a tool by its number in the manifest. A result that fits room is
+// written there where that saves a copy; room may be nil.
+func Call(number uint32, arguments, room []byte) (status uint32, result []byte) {
 	if uint64(number) >= uint64(len(tools)) {
 		return abi.StatusBad, []byte("there is no tool number " + strconv.FormatUint(uint64(number), 10))
 	}
-	return tools[number].Run(arguments)
+	return tools[number].Run(arguments, room[:0:len(room)])
 }

@@ -21,6 +21,8 @@ type Config struct {
 	MemoryLimit uint64   // bytes, as it was written into the module
 	// Session keeps an instance for many calls; else each call gets a fresh one.
 	Session bool
+	// Pages become windows of each instance's memory; nil: bytes are copied.
+	Pages *Pages
 	// Idle is how long a session's instance lives without a call; 0 is for ever.
 	Idle time.Duration
 	// Stuck is called when the guest loops between calls. Nothing can end such
@@ -38,6 +40,8 @@ type Plugin struct {
 	next *Instance
 	idle *time.Timer
 	worn atomic.Bool
+	// windowed says that next has windows.
+	windowed atomic.Bool
 }
 
 // New makes a plugin. Nothing of the guest runs yet.
@@ -81,7 +85,9 @@ func canceled() *Failure {
 }
 
 func (p *Plugin) fresh(ctx context.Context) (*Instance, *Failure) {
-	return newInstance(ctx, p.config.Module, p.config.Environ, p.config.MemoryLimit)
+	i, failure := newInstance(ctx, p.config.Module, p.config.Environ, p.config.MemoryLimit, p.config.Pages)
+	p.windowed.Store(failure == nil && i.windows.room != 0)
+	return i, failure
 }
 
 // Worn says that the process has made as many instances as it should.
@@ -90,8 +96,9 @@ func (p *Plugin) Worn() bool {
 }
 
 // Begin starts a call. It waits for an instance that is being made ready. After
-// it has returned a call, End must be called.
-func (p *Plugin) Begin(ctx context.Context, capabilities Capabilities, tool uint32, length uint64) (*Call, *Failure) {
+// it has returned a call, End must be called. The arguments are written with
+// Argument, unless the instance has windows and placer says where in them they are.
+func (p *Plugin) Begin(ctx context.Context, capabilities Capabilities, tool uint32, length uint64, placer Placer) (*Call, *Failure) {
 	if !p.take(ctx) {
 		return nil, canceled()
 	}
@@ -107,7 +114,11 @@ func (p *Plugin) Begin(ctx context.Context, capabilities Capabilities, tool uint
 			return nil, failure
 		}
 	}
-	call, failure := p.next.begin(ctx, capabilities, tool, length)
+	var placed *Placed
+	if placer != nil && p.next.windows.room != 0 {
+		placed = placer.Place()
+	}
+	call, failure := p.next.begin(ctx, capabilities, tool, length, placed)
 	if failure != nil {
 		p.End(&Call{instance: p.next})
 		return nil, failure

@@ -44,7 +44,7 @@ func (s *Server) Call(stream wire.Sandbox_CallServer) error {
 	ctx, end := context.WithCancelCause(ctx)
 	defer end(nil)
 	replies := &inbox{replies: make(chan *wire.CapabilityReply, 1)}
-	call, failed := plugin.Begin(ctx, newBroker(stream, replies.replies), start.Tool, start.ArgumentsBytes)
+	call, failed := plugin.Begin(ctx, newBroker(stream, replies.replies), start.Tool, start.ArgumentsBytes, nil)
 	if failed != nil {
 		return sendFailure(stream, failed)
 	}

@@ -3,17 +3,66 @@ package serve
 import (
 	"context"
 	"errors"
+	"os"
 
 	"github.com/ringfence/ringfence/pluginkit/ringserve"
+	"github.com/ringfence/ringfence/pluginkit/ringwire"
 	"github.com/ringfence/ringfence/pluginkit/wire"
 	"github.com/ringfence/ringfence/plugins/wasm/internal/guest"
+	"github.com/ringfence/ringfence/shmchan"
 )
+
+// Ring is an attached channel and its memory files, which stay open so that pages
+// of them can become windows of a guest.
+type Ring struct {
+	Channel *shmchan.Channel
+	Files   [2]*os.File // host to sandbox, sandbox to host
+}
+
+// Close lets go of everything.
+func (r *Ring) Close() {
+	_ = r.Channel.Close()
+	for _, f := range r.Files {
+		_ = f.Close()
+	}
+}
+
+// pages are the areas of the calls lane.
+func (r *Ring) pages() *guest.Pages {
+	in, out := r.Channel.Area(ringwire.Calls, false), r.Channel.Area(ringwire.Calls, true)
+	return &guest.Pages{
+		Inbound:  guest.Area{FD: r.Files[0].Fd(), Offset: in.Offset, Size: uint64(in.Size)},
+		Outbound: guest.Area{FD: r.Files[1].Fd(), Offset: out.Offset, Size: uint64(out.Size)},
+	}
+}
 
 // ringCalls serves the calls that come over the ring. The guest runs in the
 // goroutine of ringserve.Serve.
 type ringCalls struct {
 	server *Server
 	plugin *guest.Plugin
+	epoch  uint64 // of the memory in the windows
+}
+
+// placer finds the places of a call's bytes.
+type placer struct {
+	*ringserve.Call
+	epoch uint64
+	at    guest.Placed
+}
+
+// Place implements guest.Placer.
+func (p *placer) Place() *guest.Placed {
+	arguments, ok := p.ArgumentsAt()
+	if !ok || arguments.Epoch != p.epoch {
+		return nil
+	}
+	room, err := p.Room()
+	if err != nil || room.Epoch != p.epoch {
+		return nil
+	}
+	p.at = guest.Placed{Arguments: arguments.At, Room: room.At, RoomSize: room.Size}
+	return &p.at
 }
 
 // Call implements ringserve.Handler.
@@ -22,10 +71,12 @@ func (r *ringCalls) Call(c *ringserve.Call) {
 		_ = c.Worn()
 		return
 	}
-	call, failed := r.plugin.Begin(c.Context(), newRingBroker(c), c.Tool, c.ArgumentsBytes)
+	call, failed := r.plugin.Begin(c.Context(), newRingBroker(c), c.Tool, c.ArgumentsBytes, &placer{Call: c, epoch: r.epoch})
 	if failed == nil {
 		defer r.plugin.End(call)
-		failed = ringArguments(c, call)
+		if call.Missing() > 0 {
+			failed = ringArguments(c, call)
+		}
 	}
 	if failed != nil {
 		_ = c.Fail(failure(failed))
@@ -38,6 +89,9 @@ func (r *ringCalls) Call(c *ringserve.Call) {
 		return
 	}
 	_ = c.Result(code, length, func(offset uint64, into []byte) *wire.Failure {
+		if offset == 0 && uint64(len(into)) == length && call.InPlace() {
+			return nil // the guest has written it there
+		}
 		if failed := call.ResultInto(offset, into); failed != nil {
 			return failure(failed)
 		}

@@ -13,19 +13,23 @@ import (
 // RingFrom says how a ring is attached whose memory comes over a descriptor, or
 // gives nil when the descriptor is no packet socket: then the host offers none.
 // It must be called before there is a filter.
-func RingFrom(fd int) func(ringwire.Shape) (*shmchan.Channel, error) {
+func RingFrom(fd int) func(ringwire.Shape) (*Ring, error) {
 	kind, err := unix.GetsockoptInt(fd, unix.SOL_SOCKET, unix.SO_TYPE)
 	if err != nil || kind != unix.SOCK_SEQPACKET {
 		return nil
 	}
-	return func(shape ringwire.Shape) (*shmchan.Channel, error) {
+	return func(shape ringwire.Shape) (*Ring, error) {
 		files, err := receive(fd)
 		if err != nil {
 			return nil, err
 		}
-		defer files[0].Close()
-		defer files[1].Close()
-		return shmchan.Attach(files, shape.Config())
+		channel, err := shmchan.Attach(files, shape.Config())
+		if err != nil {
+			_ = files[0].Close()
+			_ = files[1].Close()
+			return nil, err
+		}
+		return &Ring{channel, files}, nil
 	}
 }
 

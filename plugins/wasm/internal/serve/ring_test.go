@@ -141,9 +141,9 @@ func TestBadTermsOfARing(t *testing.T) {
 	box := newSandbox(t, module(t, "echo"))
 	box.server.config.Ring = RingFrom(sandbox)
 	for name, change := range map[string]func(*wire.Terms){
-		"layout":      func(r *wire.Terms) { r.LayoutVersion++ },
-		"lanes":       func(r *wire.Terms) { r.Lanes = 1 },
-		"windows":     func(r *wire.Terms) { r.Windows = true },
+		"layout": func(r *wire.Terms) { r.LayoutVersion++ },
+		"lanes":  func(r *wire.Terms) { r.Lanes = 1 },
+
 		"tiny":        func(r *wire.Terms) { r.RingBytes = 4096 },
 		"huge":        func(r *wire.Terms) { r.RingBytes = 1 << 40 },
 		"uneven":      func(r *wire.Terms) { r.CapabilityRingBytes += 4096 },

@@ -17,7 +17,6 @@ import (
 	"github.com/ringfence/ringfence/pluginkit/wire"
 	"github.com/ringfence/ringfence/plugins/wasm/internal/engine"
 	"github.com/ringfence/ringfence/plugins/wasm/internal/guest"
-	"github.com/ringfence/ringfence/shmchan"
 	"google.golang.org/grpc/codes"
 	"google.golang.org/grpc/status"
 )
@@ -35,7 +34,7 @@ type Config struct {
 	Module func(size uint64) (*Mapping, error)
 	// Ring attaches the ring whose memory the host has sent; nil without a socket
 	// for it.
-	Ring func(ringwire.Shape) (*shmchan.Channel, error)
+	Ring func(ringwire.Shape) (*Ring, error)
 	// Limit lowers the limits of this process, for good.
 	Limit func(Limits) error
 	// Confine puts a stage of the system-call filter in force, for good.
@@ -56,7 +55,8 @@ type Server struct {
 	calls  chan struct{} // held by the running call
 	close  func()
 	// channel is what the host has settled on, nil for gRPC; guarded by mu.
-	channel *shmchan.Channel
+	channel *Ring
+	windows bool          // settled on: the ring's pages may be mapped into guests
 	serving chan struct{} // closed when the ring is no longer served
 
 	overflows atomic.Int32
@@ -88,6 +88,7 @@ func (s *Server) Negotiate(context.Context, *wire.Offer) (*wire.Offer, error) {
 		offer.LayoutVersions = []uint32{ringwire.Layout}
 		offer.PageSize = uint64(os.Getpagesize())
 		offer.MaxRingBytes, offer.MaxLanes = ringwire.MaxRing, ringwire.Lanes
+		offer.Windows = true
 	}
 	for name := range s.config.Engines {
 		offer.Engines = append(offer.Engines, name)
@@ -112,8 +113,8 @@ func (s *Server) Settle(_ context.Context, terms *wire.Terms) (*wire.Terms, erro
 	case !isRing && (terms.LayoutVersion != 0 || terms.RingBytes != 0 || terms.Lanes != 0 || terms.Windows ||
 		terms.CapabilityRingBytes != 0 || terms.MessageTimeoutMs != 0):
 		return refuse("a ring was not offered")
-	case isRing && (terms.LayoutVersion != ringwire.Layout || terms.Lanes != ringwire.Lanes || terms.Windows):
-		return refuse("layout %d with %d lanes, windows %t, was not offered", terms.LayoutVersion, terms.Lanes, terms.Windows)
+	case isRing && (terms.LayoutVersion != ringwire.Layout || terms.Lanes != ringwire.Lanes):
+		return refuse("layout %d with %d lanes was not offered", terms.LayoutVersion, terms.Lanes)
 	}
 	if err := s.settleOn(terms, isRing); err != nil {
 		return nil, err
@@ -129,7 +130,7 @@ func (s *Server) settleOn(terms *wire.Terms, isRing bool) error {
 		return status.Error(codes.FailedPrecondition, "the terms are settled")
 	}
 	if s.channel != nil {
-		_ = s.channel.Close()
+		s.channel.Close()
 		s.channel = nil
 	}
 	if !isRing {
@@ -144,11 +145,12 @@ func (s *Server) settleOn(terms *wire.Terms, isRing bool) error {
 	if s.channel, err = s.config.Ring(shape); err != nil {
 		return status.Error(codes.FailedPrecondition, err.Error())
 	}
+	s.windows = terms.Windows
 	return nil
 }
 
 // ring is the channel that calls go over, if it was settled on.
-func (s *Server) ring() *shmchan.Channel {
+func (s *Server) ring() *Ring {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	return s.channel
@@ -160,11 +162,11 @@ func (s *Server) serveRing(plugin *guest.Plugin) {
 	if s.channel == nil {
 		return
 	}
-	channel, over := s.channel, make(chan struct{})
+	channel, over := s.channel.Channel, make(chan struct{})
 	s.serving = over
 	go func() {
 		defer close(over)
-		if err := ringserve.Serve(channel, &ringCalls{server: s, plugin: plugin}); err != nil {
+		if err := ringserve.Serve(channel, &ringCalls{server: s, plugin: plugin, epoch: channel.Epoch()}); err != nil {
 			s.config.Log.Error("the ring is lost", "error", err)
 		}
 	}()
@@ -195,7 +197,7 @@ func (s *Server) Close(ctx context.Context) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	if s.channel != nil {
-		_ = s.channel.Close()
+		s.channel.Close()
 	}
 	if s.serving != nil {
 		<-s.serving
