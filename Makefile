@@ -6,7 +6,7 @@ GO          ?= go
 PREFIX      ?= /usr/local
 VERSION     ?= dev
 
-TOOLS       := jq github rogue
+TOOLS       := jq github rogue echo
 GUESTS      := $(TOOLS:%=bin/tools/%.wasm)
 JAIL_GO      = $(shell find plugins/jail internal/orders internal/seccomp -name '*.go' -not -name '*_test.go' 2>/dev/null)
 HOST_GO      = $(shell find main.go host internal/orders internal/seccomp policies pluginkit shmchan -name '*.go' -not -name '*_test.go' -not -path '*/testdata/*' 2>/dev/null)

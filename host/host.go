@@ -42,6 +42,8 @@ type Options struct {
 	// NoRing keeps calls on gRPC, for comparison, or to find out whether the ring
 	// is to blame for something.
 	NoRing bool
+	// NoWindows keeps the ring's pages out of the memory of guests, for comparison.
+	NoWindows bool
 	// RootCAs are the certificate authorities for HTTPS. nil: the system's.
 	RootCAs *x509.CertPool
 	// CompileTimeout bounds one compilation. 0: two minutes.

@@ -176,6 +176,7 @@ func (p *plugin) start(ctx context.Context) (*sandbox.Sandbox, error) {
 		GuestMemory: limits.Memory,
 		Session:     p.policy.Lifetime() == policies.LifetimeSession,
 		SessionIdle: sessionIdle,
+		NoWindows:   p.host.opts.NoWindows,
 		Ring:        sandbox.Ring{Bytes: limits.Ring, MessageTimeout: limits.MessageTimeout, Rate: limits.RingRate},
 	}
 	for _, v := range p.policy.Env() {

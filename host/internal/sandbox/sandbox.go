@@ -13,14 +13,9 @@ import (
 	"github.com/ringfence/ringfence/shmchan"
 )
 
-const (
-	// deathNotice is how long a broken connection waits for the news that the
-	// process died, which explains it.
-	deathNotice = 100 * time.Millisecond
-	// cpuInterval is how often a running call's CPU time is looked at. One look
-	// is one system call; a call overruns its limit by at most this much.
-	cpuInterval = 20 * time.Millisecond
-)
+// deathNotice is how long a broken connection waits for the news that the
+// process died, which explains it.
+const deathNotice = 100 * time.Millisecond
 
 // Sandbox is a running sandbox process with its module loaded. It serves one
 // call at a time.
@@ -60,38 +55,12 @@ func (s *Sandbox) Done() <-chan struct{} { return s.process.Done() }
 func (s *Sandbox) Call(ctx context.Context, call transport.Call, cpuLimit time.Duration, caps transport.Capabilities) (transport.Result, error) {
 	ctx, stop := context.WithCancelCause(ctx)
 	defer stop(nil)
-	go s.watchCPU(ctx, cpuLimit, stop)
+	defer s.watchCPU(cpuLimit, stop).end()
 	result, err := s.transport.Call(ctx, call, caps)
 	if err != nil {
 		return transport.Result{}, s.explain(ctx, err)
 	}
 	return result, nil
-}
-
-// watchCPU stops a call that has used up its CPU time. The clock is the
-// kernel's, for the whole process: nothing a guest says can slow it.
-func (s *Sandbox) watchCPU(ctx context.Context, limit time.Duration, stop context.CancelCauseFunc) {
-	start, err := s.process.CPUTime()
-	if err != nil {
-		return // the process is gone, which ends the call too
-	}
-	tick := time.NewTicker(cpuInterval)
-	defer tick.Stop()
-	for {
-		select {
-		case <-ctx.Done():
-			return
-		case <-tick.C:
-			now, err := s.process.CPUTime()
-			if err != nil {
-				return
-			}
-			if used := now - start; used > limit {
-				stop(fmt.Errorf("%w: %s (cpu_time = %s)", ErrCPUTime, used.Round(time.Millisecond), limit))
-				return
-			}
-		}
-	}
 }
 
 // Idle reports whether the sandbox is ready for another call, waiting until ctx

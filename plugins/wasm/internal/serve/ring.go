@@ -73,7 +73,7 @@ func (r *ringCalls) Call(c *ringserve.Call) {
 	}
 	call, failed := r.plugin.Begin(c.Context(), newRingBroker(c), c.Tool, c.ArgumentsBytes, &placer{Call: c, epoch: r.epoch})
 	if failed == nil {
-		defer r.plugin.End(call)
+		defer r.plugin.Settle(call)
 		if call.Missing() > 0 {
 			failed = ringArguments(c, call)
 		}
