@@ -37,7 +37,7 @@ type Result struct {
 	Content bool
 	// Call is the call's name in the audit log.
 	Call string
-	// Transport is how the call travelled: "grpc".
+	// Transport is how the call travelled: "ring", or "grpc".
 	Transport string
 	// Duration is the time in the sandbox. Ready is what came before: compiling
 	// and starting where that was needed, and waiting for a free sandbox.

@@ -147,6 +147,7 @@ func (l *lazyFactory) made(confinement *jail.Jail, program, loader string) *sand
 		Threads:     min(maxThreads, runtime.NumCPU()),
 		LoadTimeout: l.opts.StartTimeout,
 		Beside:      besideGuest,
+		NoRing:      l.opts.NoRing,
 	}
 }
 

@@ -16,6 +16,7 @@ import (
 	"github.com/hashicorp/go-hclog"
 
 	"github.com/ringfence/ringfence/host/internal/audit"
+	"github.com/ringfence/ringfence/host/internal/beacon"
 	"github.com/ringfence/ringfence/host/internal/jail"
 	"github.com/ringfence/ringfence/host/internal/modcache"
 	"github.com/ringfence/ringfence/host/internal/rundir"
@@ -38,6 +39,11 @@ type Options struct {
 	// Progress is told of compilations, which take seconds. It may be called
 	// by several goroutines. nil: nobody is told.
 	Progress func(Progress)
+	// NoRing keeps calls on gRPC, for comparison, or to find out whether the ring
+	// is to blame for something.
+	NoRing bool
+	// NoWindows keeps the ring's pages out of the memory of guests, for comparison.
+	NoWindows bool
 	// RootCAs are the certificate authorities for HTTPS. nil: the system's.
 	RootCAs *x509.CertPool
 	// CompileTimeout bounds one compilation. 0: two minutes.
@@ -86,6 +92,7 @@ type Host struct {
 	dir      *rundir.Dir
 	cache    *modcache.Cache
 	factory  *lazyFactory
+	beacon   *beacon.Beacon
 	pool     *supervise.Pool[*sandbox.Sandbox]
 	plugins  map[string]*plugin
 
@@ -144,7 +151,10 @@ func (h *Host) open(settings policies.Settings) error {
 		return err
 	}
 	h.factory = &lazyFactory{opts: h.opts, dir: h.dir, level: jail.Level(settings.Isolation)}
-	return nil
+	h.beacon, err = beacon.Light(h.dir.Path(), func() any {
+		return HostStatus{Host: h.id, PID: os.Getpid(), Sandboxes: h.Status()}
+	})
+	return err
 }
 
 // AuditPath is where a host with these settings keeps its audit log.
@@ -189,6 +199,9 @@ func (h *Host) Close() error {
 	ctx, cancel := context.WithTimeout(context.Background(), closeTimeout)
 	defer cancel()
 	var errs []error
+	if h.beacon != nil {
+		h.beacon.Close()
+	}
 	if h.pool != nil {
 		errs = append(errs, h.pool.Close(ctx))
 	}

@@ -42,7 +42,7 @@ func (s *server) run(ctx context.Context, tool uint32, arguments []byte, l line)
 	s.ambient.set(&capabilities{ctx: ctx, line: l})
 	defer s.ambient.set(nil)
 	call := abi.With(ctx, func(ctx context.Context) abi.Host { return &capabilities{ctx: ctx, line: l} })
-	o.status, o.data = registry.Call(call, tool, arguments)
+	o.status, o.data = registry.Call(call, tool, arguments, nil)
 	if ctx.Err() != nil && o.status != abi.StatusOK {
 		return outcome{failure: &wire.Failure{Kind: wire.FailureKind_FAILURE_CANCELED, Message: context.Cause(ctx).Error()}}
 	}

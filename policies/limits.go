@@ -20,6 +20,18 @@ const (
 	maxTime            = 24 * time.Hour
 
 	maxProcesses = 256
+
+	ringUnit    = 64 << 10 // the data area of a ring is a multiple of it
+	minRing     = ringUnit
+	maxRing     = 1 << 30
+	defaultRing = 4 << 20
+
+	minRingRate     = ringUnit
+	maxRingRate     = 1 << 40
+	defaultRingRate = 256 << 20
+
+	minMessageTimeout     = 10 * time.Millisecond
+	defaultMessageTimeout = 5 * time.Second
 )
 
 // Limits bound one plugin.
@@ -31,12 +43,25 @@ type Limits struct {
 	CPUTime time.Duration
 	// CallTimeout is the most wall-clock time one call may take, 10 ms to 24 h.
 	CallTimeout time.Duration
+	// MessageTimeout is how long a sandbox may make no progress with its ring: free
+	// no room in one that is full, or leave a message that it has begun unfinished.
+	// It is not the length of a call. 10 ms to 24 h.
+	MessageTimeout time.Duration
+	// Ring is the size of each ring of calls, in bytes: 64 KiB to 1 GiB, a multiple
+	// of 64 KiB (rounded down). A sandbox has four, of which those for what a call
+	// asks for are at most 1 MiB. Messages that are larger than half of a ring
+	// travel in pieces.
+	Ring uint64
+	// RingRate is how many bytes a second the host takes from a sandbox: 64 KiB to
+	// 1 TiB. One that sends more is slowed.
+	RingRate uint64
 	// Processes is how many sandbox processes the plugin may have, 1 to 256.
 	Processes int
 }
 
 func defaultLimits() Limits {
-	return Limits{Memory: defaultMemory, CPUTime: defaultCPUTime, CallTimeout: defaultCallTimeout, Processes: 1}
+	return Limits{Memory: defaultMemory, CPUTime: defaultCPUTime, CallTimeout: defaultCallTimeout, Processes: 1,
+		MessageTimeout: defaultMessageTimeout, Ring: defaultRing, RingRate: defaultRingRate}
 }
 
 // limits decodes a limits block.
@@ -59,6 +84,7 @@ func (d *decoder) limits(b *hclsyntax.Block, settings Settings) Limits {
 			l.CallTimeout = t
 		}
 	}
+	d.ringLimits(attrs, &l)
 	if a := attrs["processes"]; a != nil {
 		if n, ok := d.integer(a, 1, maxProcesses); ok {
 			l.Processes = n
@@ -69,6 +95,25 @@ func (d *decoder) limits(b *hclsyntax.Block, settings Settings) Limits {
 	}
 	d.noFuel(attrs["fuel"])
 	return l
+}
+
+// ringLimits decodes what bounds the ring that calls travel over.
+func (d *decoder) ringLimits(attrs hclsyntax.Attributes, l *Limits) {
+	if a := attrs["message_timeout"]; a != nil {
+		if t, ok := d.duration(a, minMessageTimeout, maxTime); ok {
+			l.MessageTimeout = t
+		}
+	}
+	if a := attrs["ring"]; a != nil {
+		if n, ok := d.size(a, minRing, maxRing); ok {
+			l.Ring = n / ringUnit * ringUnit
+		}
+	}
+	if a := attrs["ring_rate"]; a != nil {
+		if n, ok := d.size(a, minRingRate, maxRingRate); ok {
+			l.RingRate = n
+		}
+	}
 }
 
 // noFuel accepts 0, which means unmetered and so holds already.

@@ -88,6 +88,10 @@ plugin "github" {
     call_timeout = "1m30s"
     fuel         = 0
     processes    = 2
+
+    message_timeout = "2s"
+    ring            = "1100KiB"
+    ring_rate       = "8MiB"
   }
   http {
     allow "api.github.com" {
@@ -125,7 +129,8 @@ plugin "empty" {
 	if _, ok := p.Plugin("nothing"); ok {
 		t.Error("found a plugin that is not declared")
 	}
-	want := Limits{Memory: 100001 << 10 / wasmPage * wasmPage, CPUTime: 5 * time.Second, CallTimeout: 90 * time.Second, Processes: 2}
+	want := Limits{Memory: 100001 << 10 / wasmPage * wasmPage, CPUTime: 5 * time.Second, CallTimeout: 90 * time.Second, Processes: 2,
+		MessageTimeout: 2 * time.Second, Ring: 1088 << 10, RingRate: 8 << 20}
 	if diff := cmp.Diff(want, g.Limits()); diff != "" {
 		t.Error(diff)
 	}
@@ -144,7 +149,7 @@ plugin "empty" {
 	if s := g.Secrets(); len(s) != 1 || s[0].Name() != "github" {
 		t.Errorf("Secrets = %v", s)
 	}
-	if d := g.HTTP().Decide("GET", "https://api.github.com/repos/a/b/issues"); !d.Allowed || d.Rule != "test.hcl:26" || d.Credential == nil {
+	if d := g.HTTP().Decide("GET", "https://api.github.com/repos/a/b/issues"); !d.Allowed || d.Rule != "test.hcl:30" || d.Credential == nil {
 		t.Errorf("decision is %+v", d)
 	}
 }
@@ -152,7 +157,8 @@ plugin "empty" {
 func TestDefaults(t *testing.T) {
 	p := parse1(t, `plugin "a" { source = "a.wasm" }`, Options{LookupEnv: env("XDG_STATE_HOME", "/var/xdg")})
 	a, _ := p.Plugin("a")
-	if diff := cmp.Diff(Limits{Memory: 128 << 20, CPUTime: 30 * time.Second, CallTimeout: time.Minute, Processes: 1}, a.Limits()); diff != "" {
+	if diff := cmp.Diff(Limits{Memory: 128 << 20, CPUTime: 30 * time.Second, CallTimeout: time.Minute, Processes: 1,
+		MessageTimeout: 5 * time.Second, Ring: 4 << 20, RingRate: 256 << 20}, a.Limits()); diff != "" {
 		t.Error(diff)
 	}
 	if a.HTTP() != nil || a.SHA256() != "" || a.Lifetime() != LifetimeCall || len(a.Env()) != 0 || len(a.Secrets()) != 0 {

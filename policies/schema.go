@@ -69,12 +69,9 @@ var workspaceShape = shape{
 
 var limitsShape = shape{
 	name:      `a "limits" block`,
-	arguments: []string{"memory", "cpu_time", "call_timeout", "processes", "fuel"},
+	arguments: []string{"memory", "cpu_time", "call_timeout", "message_timeout", "processes", "fuel", "ring", "ring_rate"},
 	notYet: map[string]string{
-		"message_timeout": "Remove the line; call_timeout bounds the whole call.",
-		"ring":            "Remove the line; calls travel over gRPC.",
-		"ring_max":        "Remove the line; calls travel over gRPC.",
-		"ring_rate":       "Remove the line; calls travel over gRPC.",
+		"ring_max": "Remove the line; a ring keeps the size that ring gives it.",
 	},
 }
 

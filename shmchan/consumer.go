@@ -42,6 +42,7 @@ type Frame struct {
 	c      *Consumer
 	ring   *inRing
 	seq    uint64
+	at     uint64
 	data   []byte
 	header Header
 	offset int64
@@ -184,7 +185,7 @@ func (c *Consumer) take(ctx context.Context, f *Frame) error {
 		}
 		got := Frame{c: c, ring: r, seq: r.next, header: raw.header}
 		if raw.data() {
-			got.data = r.bytes(&raw)
+			got.data, got.at = r.bytes(&raw), raw.offset
 		}
 		if raw.flags == 0 && !c.message.open {
 			got.total = int64(len(got.data))

@@ -36,6 +36,7 @@ type Reservation struct {
 	p      *Producer
 	ring   *outRing
 	ticket uint64
+	at     uint64
 	data   []byte
 }
 
@@ -54,7 +55,7 @@ func (p *Producer) Reserve(ctx context.Context, n int) (Reservation, error) {
 	if err != nil {
 		return Reservation{}, p.leave(err)
 	}
-	r := Reservation{p: p, ring: p.ring, ticket: e.ticket, data: p.ring.data[e.start : e.start+e.length : e.start+e.length]}
+	r := Reservation{p: p, ring: p.ring, ticket: e.ticket, at: e.start, data: p.ring.data[e.start : e.start+e.length : e.start+e.length]}
 	if p.filling() {
 		return r, p.leaveFilling()
 	}

@@ -55,7 +55,7 @@ func TestCallAsJSON(t *testing.T) {
 	if err := json.Unmarshal([]byte(out.stdout), &got); err != nil {
 		t.Fatal(err)
 	}
-	if !got.OK || got.Tool != "jq.run" || got.Result.Outputs[0] != "x" || got.Transport != "grpc" || got.DurationMS == nil {
+	if !got.OK || got.Tool != "jq.run" || got.Result.Outputs[0] != "x" || got.Transport != "ring" || got.DurationMS == nil {
 		t.Errorf("got %s", out.stdout)
 	}
 	failed := d.run("call", "rogue.crash", "--json")

@@ -26,6 +26,9 @@ const (
 	madvNoHugePage = 15
 	madvCollapse   = 25
 
+	madvPopulateRead  = 22
+	madvPopulateWrite = 23
+
 	madvGuardInstall = 102
 	madvGuardRemove  = 103
 

@@ -15,7 +15,8 @@ func TestABI(t *testing.T) {
 		"MAP_DENYWRITE": {mapDenyWrite, unix.MAP_DENYWRITE}, "MAP_DROPPABLE": {mapDroppable, unix.MAP_DROPPABLE}, "MREMAP_MAYMOVE": {mremapMayMove, unix.MREMAP_MAYMOVE},
 		"MADV_DONTNEED": {madvDontNeed, unix.MADV_DONTNEED}, "MADV_FREE": {madvFree, unix.MADV_FREE},
 		"MADV_HUGEPAGE": {madvHugePage, unix.MADV_HUGEPAGE}, "MADV_NOHUGEPAGE": {madvNoHugePage, unix.MADV_NOHUGEPAGE},
-		"MADV_COLLAPSE": {madvCollapse, unix.MADV_COLLAPSE},
+		"MADV_COLLAPSE":      {madvCollapse, unix.MADV_COLLAPSE},
+		"MADV_POPULATE_READ": {madvPopulateRead, unix.MADV_POPULATE_READ}, "MADV_POPULATE_WRITE": {madvPopulateWrite, unix.MADV_POPULATE_WRITE},
 		"thread": {cloneThread, unix.CLONE_VM | unix.CLONE_FS | unix.CLONE_FILES | unix.CLONE_SIGHAND | unix.CLONE_SYSVSEM |
 			unix.CLONE_THREAD},
 		"CLONE_SETTLS": {cloneSetTLS, unix.CLONE_SETTLS}, "CLONE_PARENT_SETTID": {cloneParentTID, unix.CLONE_PARENT_SETTID},

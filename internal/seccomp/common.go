@@ -82,8 +82,8 @@ func memoryWithoutCode(maps ...Form) []Rule {
 		forms("mremap", "libc's realloc; not to a chosen place, and not leaving the old place mapped", Form{Long(3, 0, mremapMayMove)}),
 		allow("munmap", "memory that is no longer needed"),
 		allow("brk", "libc's malloc"),
-		forms("madvise", "giving memory back, huge pages, and guard pages of new libc's stacks. In particular not MADV_REMOVE, which punches holes into the ring",
-			Form{Int(2, madvDontNeed, madvFree, madvHugePage, madvNoHugePage, madvCollapse, madvGuardInstall, madvGuardRemove)}).or(EINVAL),
+		forms("madvise", "giving memory back, having the ring's at hand before its first message, huge pages, and guard pages of new libc's stacks. In particular not MADV_REMOVE, which punches holes into the ring",
+			Form{Int(2, madvDontNeed, madvFree, madvHugePage, madvNoHugePage, madvPopulateRead, madvPopulateWrite, madvCollapse, madvGuardInstall, madvGuardRemove)}).or(EINVAL),
 	}
 }
 

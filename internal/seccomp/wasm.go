@@ -17,8 +17,8 @@ func wasmOne(params Params) Table {
 		with(talking()...).
 		with(
 			// What Load and Compile do before a byte of the module is looked at.
-			forms("fcntl", "are the seals on the module's descriptor?", Form{Int(1, fGetSeals)}),
-			allow("fstat", "how large the module is"),
+			forms("fcntl", "are the seals on the module's descriptor, and on the ring's? How were they opened, asks Go", Form{Int(1, fGetSeals, fGetFL)}),
+			allow("fstat", "how large the module and the ring are"),
 			forms("prlimit64", "lowering one's own limits when the size of the guest is known; without privileges nothing can be raised",
 				Form{Int(0, 0, uint32(params.PID))}),
 			forms("recvmsg", "the ring's descriptors, from the host", Form{Int(0, channelFD)}),

@@ -15,6 +15,22 @@ var (
 	record   aligned
 )
 
+// room is where the sandbox says, before each call, where the result can be
+// written in place: a pointer and a size, or zeros.
+var room aligned
+
+//go:wasmexport ringfence_windows
+func windows(_, _, _, _ uint32) uint32 { return uint32(address(room.bytes[:])) }
+
+// roomOfCall is nil when there is none, or when it is not in a buffer that was
+// handed out.
+func roomOfCall() []byte {
+	pointer := binary.LittleEndian.Uint32(room.bytes[0:])
+	size := binary.LittleEndian.Uint32(room.bytes[4:])
+	r, _ := lent.view(uintptr(pointer), size)
+	return r
+}
+
 // aligned is a result record; the empty array aligns it.
 type aligned struct {
 	_     [0]uint64
@@ -46,7 +62,7 @@ func call(tool, pointer, length uint32) uint32 {
 		panic("guest: the host passed arguments outside the memory that it holds")
 	}
 	var status uint32
-	status, result = registry.Call(nil, tool, arguments)
+	status, result = registry.Call(nil, tool, arguments, roomOfCall())
 	binary.LittleEndian.PutUint32(record.bytes[0:], status)
 	binary.LittleEndian.PutUint32(record.bytes[4:], uint32(address(result)))
 	binary.LittleEndian.PutUint32(record.bytes[8:], uint32(len(result)))

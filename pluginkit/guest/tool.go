@@ -18,10 +18,10 @@ import (
 // "-". The description, at most 4 KiB, tells an assistant when to use the tool
 // and what comes back.
 //
-// Args is a struct, a map with string keys, or json.RawMessage for a tool that
-// reads its arguments itself. Result is any type with a JSON form. The package
-// comment says how both become JSON schemas. Answer and Structured are results
-// made of texts, images, audio and resources. Fn is called with checked
+// Args is a struct, a map with string keys, or json.RawMessage or [Bytes] for a
+// tool that reads its arguments itself. Result is any type with a JSON form. The
+// package comment says how both become JSON schemas. Answer and Structured are
+// results made of texts, images, audio and resources. Fn is called with checked
 // arguments. One instance runs one call at a time.
 //
 // An error that fn returns reaches the caller as the tool's failure, and as a
@@ -52,12 +52,12 @@ func unfit(function, name string, err error) {
 
 // register does the work of Tool once for all types, which keeps modules small.
 func register(tool registry.Tool, options []Option, args, result reflect.Type, run func(abi.Call, any) (any, error)) error {
-	in, err := shape.For(args, shape.Input)
+	in, err := shape.For(shaped(args), shape.Input)
 	if err != nil {
 		return errors.New("the argument type " + args.String() + ": " + err.Error())
 	}
 	answering, isAnswer := reflect.Zero(result).Interface().(answers)
-	value := result
+	value := shaped(result)
 	if isAnswer {
 		value, tool.Content = answering.valueType(), true
 	}
@@ -86,20 +86,27 @@ func register(tool registry.Tool, options []Option, args, result reflect.Type, r
 	if out != nil && !out.IsAny() {
 		tool.Output = out.Schema()
 	}
-	tool.Run = func(call abi.Call, arguments []byte) (uint32, []byte) {
+	tool.Run = func(call abi.Call, arguments, room []byte) (uint32, []byte) {
 		decoded := reflect.New(args)
-		if err := in.Decode(arguments, decoded.Elem()); err != nil {
+		if args == bytesType {
+			decoded.Elem().SetBytes(arguments)
+		} else if err := in.Decode(arguments, decoded.Elem()); err != nil {
 			return abi.StatusBad, []byte(err.Error())
 		}
+		resultRoom = room
 		value, err := run(call, decoded.Interface())
+		resultRoom = nil
 		if err != nil {
 			return statusOf(err), []byte(err.Error())
+		}
+		if raw, ok := value.(*Bytes); ok && len(*raw) > 0 {
+			return abi.StatusOK, *raw
 		}
 		var encoded []byte
 		if isAnswer {
 			encoded, err = appendAnswer(nil, reflect.ValueOf(value).Elem().Interface().(answers), out)
 		} else {
-			encoded, err = out.Encode(reflect.ValueOf(value).Elem())
+			encoded, err = out.Encode(room, reflect.ValueOf(value).Elem())
 		}
 		if err != nil {
 			return abi.StatusFailed, []byte("the tool's result cannot be written as JSON: " + err.Error())

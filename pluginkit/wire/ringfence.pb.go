@@ -275,7 +275,7 @@ func (FailureKind) EnumDescriptor() ([]byte, []int) {
 type Offer struct {
 	state          protoimpl.MessageState `protogen:"open.v1"`
 	Build          string                 `protobuf:"bytes,1,opt,name=build,proto3" json:"build,omitempty"`                                                 // free text for logs, at most 128 bytes
-	Transports     []string               `protobuf:"bytes,2,rep,name=transports,proto3" json:"transports,omitempty"`                                       // "grpc", later "ring"
+	Transports     []string               `protobuf:"bytes,2,rep,name=transports,proto3" json:"transports,omitempty"`                                       // "grpc", "ring" (docs/ring-wire.md)
 	Engines        []string               `protobuf:"bytes,3,rep,name=engines,proto3" json:"engines,omitempty"`                                             // "wasmer", later "wazero"
 	GuestAbis      []uint32               `protobuf:"varint,4,rep,packed,name=guest_abis,json=guestAbis,proto3" json:"guest_abis,omitempty"`                // versions of docs/guest-abi.md
 	LayoutVersions []uint32               `protobuf:"varint,5,rep,packed,name=layout_versions,json=layoutVersions,proto3" json:"layout_versions,omitempty"` // of the shared memory; none: no ring
@@ -390,16 +390,19 @@ func (x *Offer) GetTypedMessages() bool {
 
 // Terms are what both sides will use.
 type Terms struct {
-	state         protoimpl.MessageState `protogen:"open.v1"`
-	Transport     string                 `protobuf:"bytes,1,opt,name=transport,proto3" json:"transport,omitempty"`
-	Engine        string                 `protobuf:"bytes,2,opt,name=engine,proto3" json:"engine,omitempty"`
-	GuestAbi      uint32                 `protobuf:"varint,3,opt,name=guest_abi,json=guestAbi,proto3" json:"guest_abi,omitempty"`
-	LayoutVersion uint32                 `protobuf:"varint,4,opt,name=layout_version,json=layoutVersion,proto3" json:"layout_version,omitempty"`
-	RingBytes     uint64                 `protobuf:"varint,5,opt,name=ring_bytes,json=ringBytes,proto3" json:"ring_bytes,omitempty"`
-	Lanes         uint32                 `protobuf:"varint,6,opt,name=lanes,proto3" json:"lanes,omitempty"`
-	Windows       bool                   `protobuf:"varint,7,opt,name=windows,proto3" json:"windows,omitempty"`
-	unknownFields protoimpl.UnknownFields
-	sizeCache     protoimpl.SizeCache
+	state     protoimpl.MessageState `protogen:"open.v1"`
+	Transport string                 `protobuf:"bytes,1,opt,name=transport,proto3" json:"transport,omitempty"`
+	Engine    string                 `protobuf:"bytes,2,opt,name=engine,proto3" json:"engine,omitempty"`
+	GuestAbi  uint32                 `protobuf:"varint,3,opt,name=guest_abi,json=guestAbi,proto3" json:"guest_abi,omitempty"`
+	// The rest is of the transport "ring", and 0 for any other.
+	LayoutVersion       uint32 `protobuf:"varint,4,opt,name=layout_version,json=layoutVersion,proto3" json:"layout_version,omitempty"`
+	RingBytes           uint64 `protobuf:"varint,5,opt,name=ring_bytes,json=ringBytes,proto3" json:"ring_bytes,omitempty"` // each data area of the calls lane
+	Lanes               uint32 `protobuf:"varint,6,opt,name=lanes,proto3" json:"lanes,omitempty"`
+	Windows             bool   `protobuf:"varint,7,opt,name=windows,proto3" json:"windows,omitempty"`
+	CapabilityRingBytes uint64 `protobuf:"varint,8,opt,name=capability_ring_bytes,json=capabilityRingBytes,proto3" json:"capability_ring_bytes,omitempty"` // each data area of the capabilities lane
+	MessageTimeoutMs    uint64 `protobuf:"varint,9,opt,name=message_timeout_ms,json=messageTimeoutMs,proto3" json:"message_timeout_ms,omitempty"`          // how long either side may make no progress
+	unknownFields       protoimpl.UnknownFields
+	sizeCache           protoimpl.SizeCache
 }
 
 func (x *Terms) Reset() {
@@ -479,6 +482,20 @@ func (x *Terms) GetWindows() bool {
 		return x.Windows
 	}
 	return false
+}
+
+func (x *Terms) GetCapabilityRingBytes() uint64 {
+	if x != nil {
+		return x.CapabilityRingBytes
+	}
+	return 0
+}
+
+func (x *Terms) GetMessageTimeoutMs() uint64 {
+	if x != nil {
+		return x.MessageTimeoutMs
+	}
+	return 0
 }
 
 // CompileRequest describes the module behind MODULE_FD.
@@ -832,6 +849,7 @@ type LoadResponse struct {
 	state         protoimpl.MessageState `protogen:"open.v1"`
 	Manifest      []byte                 `protobuf:"bytes,1,opt,name=manifest,proto3" json:"manifest,omitempty"` // JSON, docs/guest-abi.md; at most 1 MiB
 	Failure       *Failure               `protobuf:"bytes,2,opt,name=failure,proto3" json:"failure,omitempty"`
+	Windows       bool                   `protobuf:"varint,3,opt,name=windows,proto3" json:"windows,omitempty"` // the guest reads and writes the ring in place
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -878,6 +896,13 @@ func (x *LoadResponse) GetFailure() *Failure {
 		return x.Failure
 	}
 	return nil
+}
+
+func (x *LoadResponse) GetWindows() bool {
+	if x != nil {
+		return x.Windows
+	}
+	return false
 }
 
 // HostFrame is what the host sends during a call.
@@ -1037,9 +1062,10 @@ func (*Cancel) Descriptor() ([]byte, []int) {
 
 type CallStart struct {
 	state          protoimpl.MessageState `protogen:"open.v1"`
-	Tool           uint32                 `protobuf:"varint,1,opt,name=tool,proto3" json:"tool,omitempty"`                                           // index into the manifest's tools
-	ArgumentsBytes uint64                 `protobuf:"varint,2,opt,name=arguments_bytes,json=argumentsBytes,proto3" json:"arguments_bytes,omitempty"` // all pieces together
-	TimeoutMs      uint64                 `protobuf:"varint,3,opt,name=timeout_ms,json=timeoutMs,proto3" json:"timeout_ms,omitempty"`                // what is left of the call's time
+	Tool           uint32                 `protobuf:"varint,1,opt,name=tool,proto3" json:"tool,omitempty"`                                             // index into the manifest's tools
+	ArgumentsBytes uint64                 `protobuf:"varint,2,opt,name=arguments_bytes,json=argumentsBytes,proto3" json:"arguments_bytes,omitempty"`   // all pieces together
+	TimeoutMs      uint64                 `protobuf:"varint,3,opt,name=timeout_ms,json=timeoutMs,proto3" json:"timeout_ms,omitempty"`                  // what is left of the call's time
+	MaxResultBytes uint64                 `protobuf:"varint,4,opt,name=max_result_bytes,json=maxResultBytes,proto3" json:"max_result_bytes,omitempty"` // the largest result the host takes; 0: not said
 	unknownFields  protoimpl.UnknownFields
 	sizeCache      protoimpl.SizeCache
 }
@@ -1091,6 +1117,13 @@ func (x *CallStart) GetArgumentsBytes() uint64 {
 func (x *CallStart) GetTimeoutMs() uint64 {
 	if x != nil {
 		return x.TimeoutMs
+	}
+	return 0
+}
+
+func (x *CallStart) GetMaxResultBytes() uint64 {
+	if x != nil {
+		return x.MaxResultBytes
 	}
 	return 0
 }
@@ -2108,7 +2141,7 @@ const file_pluginkit_wire_ringfence_proto_rawDesc = "" +
 	"\tmax_lanes\x18\b \x01(\rR\bmaxLanes\x12\x18\n" +
 	"\awindows\x18\t \x01(\bR\awindows\x12%\n" +
 	"\x0etyped_messages\x18\n" +
-	" \x01(\bR\rtypedMessages\"\xd0\x01\n" +
+	" \x01(\bR\rtypedMessages\"\xb2\x02\n" +
 	"\x05Terms\x12\x1c\n" +
 	"\ttransport\x18\x01 \x01(\tR\ttransport\x12\x16\n" +
 	"\x06engine\x18\x02 \x01(\tR\x06engine\x12\x1b\n" +
@@ -2117,7 +2150,9 @@ const file_pluginkit_wire_ringfence_proto_rawDesc = "" +
 	"\n" +
 	"ring_bytes\x18\x05 \x01(\x04R\tringBytes\x12\x14\n" +
 	"\x05lanes\x18\x06 \x01(\rR\x05lanes\x12\x18\n" +
-	"\awindows\x18\a \x01(\bR\awindows\"\xa3\x01\n" +
+	"\awindows\x18\a \x01(\bR\awindows\x122\n" +
+	"\x15capability_ring_bytes\x18\b \x01(\x04R\x13capabilityRingBytes\x12,\n" +
+	"\x12message_timeout_ms\x18\t \x01(\x04R\x10messageTimeoutMs\"\xa3\x01\n" +
 	"\x0eCompileRequest\x12\x16\n" +
 	"\x06engine\x18\x01 \x01(\tR\x06engine\x12!\n" +
 	"\fmodule_bytes\x18\x02 \x01(\x04R\vmoduleBytes\x12,\n" +
@@ -2139,22 +2174,24 @@ const file_pluginkit_wire_ringfence_proto_rawDesc = "" +
 	"\x0fsession_idle_ms\x18\x06 \x01(\x04R\rsessionIdleMs\"4\n" +
 	"\bVariable\x12\x12\n" +
 	"\x04name\x18\x01 \x01(\tR\x04name\x12\x14\n" +
-	"\x05value\x18\x02 \x01(\tR\x05value\"`\n" +
+	"\x05value\x18\x02 \x01(\tR\x05value\"z\n" +
 	"\fLoadResponse\x12\x1a\n" +
 	"\bmanifest\x18\x01 \x01(\fR\bmanifest\x124\n" +
-	"\afailure\x18\x02 \x01(\v2\x1a.ringfence.wire.v1.FailureR\afailure\"\xda\x01\n" +
+	"\afailure\x18\x02 \x01(\v2\x1a.ringfence.wire.v1.FailureR\afailure\x12\x18\n" +
+	"\awindows\x18\x03 \x01(\bR\awindows\"\xda\x01\n" +
 	"\tHostFrame\x124\n" +
 	"\x05start\x18\x01 \x01(\v2\x1c.ringfence.wire.v1.CallStartH\x00R\x05start\x12\x1e\n" +
 	"\targuments\x18\x02 \x01(\fH\x00R\targuments\x12:\n" +
 	"\x05reply\x18\x03 \x01(\v2\".ringfence.wire.v1.CapabilityReplyH\x00R\x05reply\x123\n" +
 	"\x06cancel\x18\x04 \x01(\v2\x19.ringfence.wire.v1.CancelH\x00R\x06cancelB\x06\n" +
 	"\x04kind\"\b\n" +
-	"\x06Cancel\"g\n" +
+	"\x06Cancel\"\x91\x01\n" +
 	"\tCallStart\x12\x12\n" +
 	"\x04tool\x18\x01 \x01(\rR\x04tool\x12'\n" +
 	"\x0farguments_bytes\x18\x02 \x01(\x04R\x0eargumentsBytes\x12\x1d\n" +
 	"\n" +
-	"timeout_ms\x18\x03 \x01(\x04R\ttimeoutMs\"\x91\x02\n" +
+	"timeout_ms\x18\x03 \x01(\x04R\ttimeoutMs\x12(\n" +
+	"\x10max_result_bytes\x18\x04 \x01(\x04R\x0emaxResultBytes\"\x91\x02\n" +
 	"\fSandboxFrame\x12@\n" +
 	"\arequest\x18\x01 \x01(\v2$.ringfence.wire.v1.CapabilityRequestH\x00R\arequest\x120\n" +
 	"\x03log\x18\x02 \x01(\v2\x1c.ringfence.wire.v1.LogRecordH\x00R\x03log\x127\n" +

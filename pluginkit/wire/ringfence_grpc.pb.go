@@ -51,7 +51,11 @@ type SandboxClient interface {
 	// answers UNIMPLEMENTED keeps working on the portable transport (gRPC).
 	Negotiate(ctx context.Context, in *Offer, opts ...grpc.CallOption) (*Offer, error)
 	// Settle tells the sandbox what the host picked from the two offers, within
-	// its policy; the sandbox confirms by returning the same terms, or refuses.
+	// its policy; the sandbox confirms by returning the same terms, or refuses. A
+	// host whose terms were refused may settle on others, until Load.
+	//
+	// For the transport "ring" the two memory files are in the socket CHANNEL_FD
+	// before this is called.
 	Settle(ctx context.Context, in *Terms, opts ...grpc.CallOption) (*Terms, error)
 	// Compile turns the module behind the inherited descriptor MODULE_FD into
 	// native code and streams it back.
@@ -152,7 +156,11 @@ type SandboxServer interface {
 	// answers UNIMPLEMENTED keeps working on the portable transport (gRPC).
 	Negotiate(context.Context, *Offer) (*Offer, error)
 	// Settle tells the sandbox what the host picked from the two offers, within
-	// its policy; the sandbox confirms by returning the same terms, or refuses.
+	// its policy; the sandbox confirms by returning the same terms, or refuses. A
+	// host whose terms were refused may settle on others, until Load.
+	//
+	// For the transport "ring" the two memory files are in the socket CHANNEL_FD
+	// before this is called.
 	Settle(context.Context, *Terms) (*Terms, error)
 	// Compile turns the module behind the inherited descriptor MODULE_FD into
 	// native code and streams it back.

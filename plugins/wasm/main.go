@@ -40,6 +40,7 @@ func config() serve.Config {
 		Build:   build(),
 		Engines: map[string]func() engine.Engine{wasmer.Name: func() engine.Engine { return wasmer.New() }},
 		Module:  func(size uint64) (*serve.Mapping, error) { return serve.MapSealed(pluginkit.ModuleFD, size) },
+		Ring:    serve.RingFrom(pluginkit.ChannelFD),
 		Limit:   serve.Lower,
 		Confine: confine,
 		Exit:    os.Exit,

@@ -41,6 +41,10 @@ type Config struct {
 // Report is what the demo showed, for programs.
 type Report struct {
 	Scenes []Outcome `json:"scenes"`
+	// Transport is how the calls travelled, and SpeedUp how many times as long the
+	// median call took over gRPC, for each size of its arguments in bytes.
+	Transport string          `json:"transport"`
+	SpeedUp   map[int]float64 `json:"speed_up_over_grpc"`
 	// AuditLog is the file with the record of every decision.
 	AuditLog string  `json:"audit_log"`
 	Seconds  float64 `json:"seconds"`
@@ -90,6 +94,9 @@ func Run(ctx context.Context, c Config) (_ *Report, err error) {
 		if err := d.play(ctx, scene, internet); err != nil {
 			return nil, err
 		}
+	}
+	if err := d.compare(ctx); err != nil {
+		return nil, err
 	}
 	if err := d.assistant(ctx, policy); err != nil {
 		return nil, err

@@ -21,6 +21,9 @@ var (
 	ErrDied = errors.New("process ended")
 	// ErrConnection: the process broke its one connection and was killed for it.
 	ErrConnection = errors.New("connection lost")
+	// ErrChannel: the process closed the socket of its ring, or wrote to it, and
+	// was killed for it.
+	ErrChannel = errors.New("channel given up")
 	// ErrMemoryLimit: the process used more memory than its control group allows,
 	// and the kernel ended it.
 	ErrMemoryLimit = errors.New("memory limit of the process")

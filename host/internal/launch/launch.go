@@ -15,6 +15,7 @@ import (
 	"github.com/ringfence/ringfence/host/internal/jail"
 	"github.com/ringfence/ringfence/host/internal/rundir"
 	"github.com/ringfence/ringfence/internal/seccomp"
+	"github.com/ringfence/ringfence/pluginkit"
 )
 
 // DefaultStartTimeout is how long a sandbox may take from exec to its first
@@ -40,6 +41,9 @@ type Spec struct {
 	// Files are the descriptors that the process gets beside 0, 1 and 2, by
 	// their number there. All others are closed. The caller keeps its own.
 	Files map[int]*os.File
+	// Channel makes a socket between the host and the process, which the process
+	// gets as descriptor pluginkit.ChannelFD. A process that closes it is killed.
+	Channel bool
 	// Jail confines the process, in the folder of Path as its root. nil starts
 	// it unconfined, which is for tests of what this package does by itself.
 	Jail *jail.Jail
@@ -99,6 +103,9 @@ func (s *Spec) check() error {
 		return errors.New("workspaces: they are the jail's to show, and there is none")
 	case s.StartTimeout < 0:
 		return fmt.Errorf("start timeout %v: want 0 or more", s.StartTimeout)
+	}
+	if s.Channel && s.Files[pluginkit.ChannelFD] != nil {
+		return fmt.Errorf("file for descriptor %d: that is the channel's", pluginkit.ChannelFD)
 	}
 	for fd, f := range s.Files {
 		if fd < 3 || fd > 63 || f == nil {

@@ -43,6 +43,7 @@ type Process struct {
 	release func()
 
 	child    *child
+	channel  *Channel // nil without
 	pumps    [2]*pump
 	greeting *greeting
 	sock     net.Conn
@@ -93,9 +94,13 @@ func (p *Process) execute(ctx context.Context) error {
 	record := make(chan error, 1)
 	go func() { record <- p.spec.Dir.Record(p.child.pid) }()
 	p.recorded = sync.OnceValue(func() error { return <-record })
+	if p.channel != nil {
+		go p.watchChannel()
+	}
 	go p.bury(dead)
 	err = p.order(ctx, f.fds)
 	runtime.KeepAlive(f.keep)
+	p.channel.forked()
 	return err
 }
 
@@ -117,6 +122,7 @@ wait:
 		}
 	}
 	close(p.done)
+	p.channel.Close() // a child of its own may hold the other end
 	<-p.child.gone
 	for _, q := range p.pumps {
 		<-q.done

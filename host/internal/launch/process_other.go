@@ -5,6 +5,7 @@ package launch
 import (
 	"context"
 	"fmt"
+	"os"
 	"time"
 
 	"google.golang.org/grpc"
@@ -43,6 +44,18 @@ func (*Process) Exit() Exit { return Exit{} }
 
 // CPUTime fails.
 func (*Process) CPUTime() (time.Duration, error) { return 0, ErrUnsupported }
+
+// Channel returns nil.
+func (*Process) Channel() *Channel { return nil }
+
+// Channel is the socket over which a ring's memory goes to a process.
+type Channel struct{}
+
+// Send fails.
+func (*Channel) Send([]*os.File) error { return ErrUnsupported }
+
+// Gone returns nil.
+func (*Channel) Gone() <-chan struct{} { return nil }
 
 // RSS fails.
 func (*Process) RSS() (uint64, error) { return 0, ErrUnsupported }

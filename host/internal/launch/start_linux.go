@@ -45,13 +45,19 @@ func start(ctx context.Context, s Spec) (*Process, error) {
 		return nil, err
 	}
 	defer notices.close()
-	l := &launcher{ctx: ctx, spec: &s, notices: notices, waiting: "the process to execute"}
+	channel, err := s.withChannel()
+	if err != nil {
+		return nil, err
+	}
+	l := &launcher{ctx: ctx, spec: &s, notices: notices, channel: channel, waiting: "the process to execute"}
 	defer s.Ready.refill() // for the next one, and in nobody's way
 	p, err := l.launch()
 	if err == nil {
 		return p, nil
 	}
-	return nil, l.abandon(err)
+	err = l.abandon(err)
+	channel.Close()
+	return nil, err
 }
 
 // launcher is one Start under way. It is the runner.Runner that go-plugin asks
@@ -65,9 +71,10 @@ type launcher struct {
 	notices *notices // nil if nobody asked for any
 	waiting string   // what Start waits for, for the timeout's message
 
-	p      *Process
-	socket string
-	failed error // what go-plugin was told only the end of
+	p       *Process
+	channel *Channel // nil without
+	socket  string
+	failed  error // what go-plugin was told only the end of
 }
 
 var _ runner.Runner = (*launcher)(nil)
@@ -114,7 +121,7 @@ func (l *launcher) prepare(env []string, dir string) error {
 	}
 	s := l.spec
 	l.p = &Process{
-		name: s.Name, spec: s, folder: folder, uid: os.Geteuid(), printed: newPrinted(s),
+		name: s.Name, spec: s, channel: l.channel, folder: folder, uid: os.Geteuid(), printed: newPrinted(s),
 		line: make(chan greeted, 1), done: make(chan struct{}), clean: make(chan struct{}),
 		fork: forkSpec{path: filepath.Clean(s.Path), argv: append([]string{s.Path}, s.Args...), dir: dir,
 			env: s.environment(env, pluginkit.Handshake.MagicCookieKey)},

@@ -10,9 +10,6 @@ import (
 	"time"
 
 	"github.com/hashicorp/go-hclog"
-	"google.golang.org/grpc/codes"
-	"google.golang.org/grpc/status"
-
 	"github.com/ringfence/ringfence/host/internal/jail"
 	"github.com/ringfence/ringfence/host/internal/launch"
 	"github.com/ringfence/ringfence/host/internal/manifest"
@@ -20,8 +17,10 @@ import (
 	"github.com/ringfence/ringfence/host/internal/rundir"
 	"github.com/ringfence/ringfence/host/internal/transport"
 	"github.com/ringfence/ringfence/host/internal/transport/grpccall"
+	"github.com/ringfence/ringfence/host/internal/transport/ringcall"
 	"github.com/ringfence/ringfence/pluginkit"
 	"github.com/ringfence/ringfence/pluginkit/wire"
+	"github.com/ringfence/ringfence/shmchan"
 )
 
 // Factory starts sandbox processes of one host.
@@ -42,6 +41,8 @@ type Factory struct {
 	Logger hclog.Logger
 	// Threads is the sandbox's GOMAXPROCS.
 	Threads int
+	// NoRing keeps calls on gRPC.
+	NoRing bool
 	// LoadTimeout bounds everything between the start of a process and its
 	// readiness: the launch, the negotiation, the first instance.
 	LoadTimeout time.Duration
@@ -62,40 +63,51 @@ type Plan struct {
 	ArtifactSize int64
 	GuestMemory  uint64 // bytes; of a native plugin, the whole process
 	Session      bool
-	SessionIdle  time.Duration
-	Env          [][2]string
-	Workspaces   []jail.Workspace // of a native plugin
+	// Ring is the channel that the policy wants for calls.
+	Ring Ring
+	// NoWindows keeps the ring's pages out of the guest's memory.
+	NoWindows   bool
+	SessionIdle time.Duration
+	Env         [][2]string
+	Workspaces  []jail.Workspace // of a native plugin
 }
 
 // Start starts a sandbox and loads its module.
 func (f *Factory) Start(ctx context.Context, plan Plan) (*Sandbox, error) {
 	ctx, cancel := context.WithTimeoutCause(ctx, f.LoadTimeout, fmt.Errorf("%w: not ready within %s", ErrStart, f.LoadTimeout))
 	defer cancel()
-	spec, filters := f.spec(plan.Plugin), withGuest
+	spec, filters, noRing := f.spec(plan.Plugin), withGuest, f.NoRing
 	if plan.Engine == pluginkit.EngineNative {
 		f.native(&spec, plan)
-		filters = ofTrampoline
+		filters, noRing = ofTrampoline, true
 	} else {
 		spec.Notices = !f.deaf.Load()
 		spec.Memory = plan.GuestMemory + 2*uint64(plan.ArtifactSize) + f.Beside
 		spec.Files = map[int]*os.File{pluginkit.ModuleFD: plan.Artifact}
+		spec.Channel = !noRing
 	}
 	process, err := f.launch(ctx, spec)
 	if err != nil {
 		return nil, err
 	}
 	s := &Sandbox{process: process, client: wire.NewSandboxClient(process.Conn())}
-	err = s.load(ctx, plan)
+	channel, err := s.load(ctx, plan, noRing)
 	if err == nil {
 		err = s.confined(f.Jail != nil, filters)
 	}
 	if err != nil {
 		err = s.explain(ctx, err)
-		process.Kill()
+		s.Kill()
 		return nil, err
 	}
-	s.transport = grpccall.New(process.Conn())
-	s.rest()
+	defer s.rest()
+	if channel == nil {
+		s.transport = grpccall.New(process.Conn())
+		f.Logger.Info("calls go over gRPC", "plugin", plan.Plugin, "why", s.reason)
+		return s, nil
+	}
+	s.transport = ringcall.New(channel)
+	f.Logger.Debug("calls go over the ring", "plugin", plan.Plugin, "bytes", plan.Ring.Bytes)
 	return s, nil
 }
 
@@ -141,11 +153,18 @@ func threads(n int) []string {
 	return []string{fmt.Sprintf("GOMAXPROCS=%d", n), fmt.Sprintf("RAYON_NUM_THREADS=%d", n)}
 }
 
-// load negotiates and loads.
-func (s *Sandbox) load(ctx context.Context, plan Plan) error {
-	if err := s.negotiate(ctx, plan.Engine); err != nil {
-		return err
+// load negotiates and loads. It returns the ring that calls go over, or nil for
+// gRPC; the ring ends with the process.
+func (s *Sandbox) load(ctx context.Context, plan Plan, noRing bool) (*shmchan.Channel, error) {
+	channel, err := s.negotiate(ctx, plan, noRing)
+	if err != nil {
+		return nil, err
 	}
+	return channel, s.describe(ctx, plan)
+}
+
+// describe loads the module, and takes what the guest says about itself.
+func (s *Sandbox) describe(ctx context.Context, plan Plan) error {
 	request := &wire.LoadRequest{
 		Engine:           plan.Engine,
 		ArtifactBytes:    uint64(plan.ArtifactSize),
@@ -177,36 +196,7 @@ func (s *Sandbox) load(ctx context.Context, plan Plan) error {
 	if err != nil {
 		return &transport.Failure{Kind: wire.FailureKind_FAILURE_ABI, Message: err.Error()}
 	}
-	s.Tools, s.Extras = tools, extras
-	return nil
-}
-
-// negotiate settles on the portable transport, which every sandbox has.
-func (s *Sandbox) negotiate(ctx context.Context, engine string) error {
-	offer, err := s.client.Negotiate(ctx, &wire.Offer{
-		Build:      "ringfence",
-		Transports: []string{"grpc"},
-		Engines:    []string{engine},
-		GuestAbis:  []uint32{1},
-		PageSize:   uint64(os.Getpagesize()),
-	})
-	if status.Code(err) == codes.Unimplemented {
-		return nil // an older plugin: gRPC, and nothing to settle
-	}
-	if err != nil {
-		return err
-	}
-	terms, err := pick(offer, engine)
-	if err != nil {
-		return err
-	}
-	confirmed, err := s.client.Settle(ctx, terms)
-	if err != nil {
-		return err
-	}
-	if confirmed.GetTransport() != terms.Transport || confirmed.GetEngine() != terms.Engine || confirmed.GetGuestAbi() != terms.GuestAbi {
-		return transport.Violation("the sandbox confirmed other terms than the host's")
-	}
+	s.Tools, s.Extras, s.windows = tools, extras, response.GetWindows() && s.channel != nil
 	return nil
 }
 
@@ -258,7 +248,7 @@ type CompileJob struct {
 }
 
 func (s *Sandbox) compile(ctx context.Context, job CompileJob, w io.Writer) error {
-	if err := s.negotiate(ctx, job.Engine); err != nil {
+	if _, err := s.negotiate(ctx, Plan{Engine: job.Engine}, true); err != nil {
 		return err
 	}
 	stream, err := s.client.Compile(ctx, &wire.CompileRequest{

@@ -12,16 +12,12 @@ import (
 	"github.com/ringfence/ringfence/host/internal/manifest"
 	"github.com/ringfence/ringfence/host/internal/transport"
 	"github.com/ringfence/ringfence/pluginkit/wire"
+	"github.com/ringfence/ringfence/shmchan"
 )
 
-const (
-	// deathNotice is how long a broken connection waits for the news that the
-	// process died, which explains it.
-	deathNotice = 100 * time.Millisecond
-	// cpuInterval is how often a running call's CPU time is looked at. One look
-	// is one system call; a call overruns its limit by at most this much.
-	cpuInterval = 20 * time.Millisecond
-)
+// deathNotice is how long a broken connection waits for the news that the
+// process died, which explains it.
+const deathNotice = 100 * time.Millisecond
 
 // Sandbox is a running sandbox process with its module loaded. It serves one
 // call at a time.
@@ -34,6 +30,9 @@ type Sandbox struct {
 	process   *launch.Process
 	client    wire.SandboxClient
 	transport transport.Transport
+	windows   bool
+	reason    string           // why calls go over gRPC; "" when they do not
+	channel   *shmchan.Channel // of the ring; nil without
 	rested    atomic.Pointer[rest]
 }
 
@@ -77,6 +76,17 @@ func (s *Sandbox) PID() int { return s.process.PID() }
 // TransportName names the transport in use.
 func (s *Sandbox) TransportName() string { return s.transport.Name() }
 
+// Reason says why the calls do not go over the ring; "" when they do. It may hold
+// words of the sandbox, printable and bounded.
+func (s *Sandbox) Reason() string { return s.reason }
+
+// Windows says that the guest reads and writes the ring in place, by the
+// sandbox's own word.
+func (s *Sandbox) Windows() bool { return s.windows }
+
+// Stats is what the transport has counted.
+func (s *Sandbox) Stats() transport.Stats { return s.transport.Stats() }
+
 // Done is closed when the process has died.
 func (s *Sandbox) Done() <-chan struct{} { return s.process.Done() }
 
@@ -85,38 +95,12 @@ func (s *Sandbox) Call(ctx context.Context, call transport.Call, cpuLimit time.D
 	ctx, stop := context.WithCancelCause(ctx)
 	defer stop(nil)
 	defer s.rest()
-	go s.watchCPU(ctx, cpuLimit, stop)
+	defer s.watchCPU(cpuLimit, stop).end()
 	result, err := s.transport.Call(ctx, call, caps)
 	if err != nil {
 		return transport.Result{}, s.explain(ctx, err)
 	}
 	return result, nil
-}
-
-// watchCPU stops a call that has used up its CPU time. The clock is the
-// kernel's, for the whole process: nothing a guest says can slow it.
-func (s *Sandbox) watchCPU(ctx context.Context, limit time.Duration, stop context.CancelCauseFunc) {
-	start, err := s.process.CPUTime()
-	if err != nil {
-		return // the process is gone, which ends the call too
-	}
-	tick := time.NewTicker(cpuInterval)
-	defer tick.Stop()
-	for {
-		select {
-		case <-ctx.Done():
-			return
-		case <-tick.C:
-			now, err := s.process.CPUTime()
-			if err != nil {
-				return
-			}
-			if used := now - start; used > limit {
-				stop(fmt.Errorf("%w: %s (cpu_time = %s)", ErrCPUTime, used.Round(time.Millisecond), limit))
-				return
-			}
-		}
-	}
 }
 
 // Idle reports whether the sandbox is ready for another call, waiting until ctx
@@ -131,7 +115,12 @@ func (s *Sandbox) Idle(ctx context.Context) bool {
 }
 
 // Kill ends the process and everything it started. It does not wait.
-func (s *Sandbox) Kill() { s.process.Kill() }
+func (s *Sandbox) Kill() {
+	s.process.Kill()
+	if s.channel != nil {
+		_ = s.channel.Close()
+	}
+}
 
 // died describes the death of the process, if it comes within deathNotice.
 func (s *Sandbox) died() error {

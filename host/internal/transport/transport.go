@@ -1,9 +1,9 @@
 // Package transport carries calls between the host and one sandbox process.
 //
 // Transport is the seam: the portable one (package grpccall) sends every byte
-// through go-plugin's gRPC connection; the ring will implement the same
-// interface. What comes back is the guest's word, whatever the transport: an
-// implementation bounds and checks it before it hands it up.
+// through go-plugin's gRPC connection; the fast one (package ringcall) through
+// memory that both processes share. What comes back is the guest's word, whatever
+// the transport: an implementation bounds and checks it before it hands it up.
 package transport
 
 import (
@@ -12,12 +12,15 @@ import (
 	"fmt"
 
 	"github.com/ringfence/ringfence/pluginkit/wire"
+	"github.com/ringfence/ringfence/shmchan"
 )
 
 // Transport runs calls in one sandbox, one at a time.
 type Transport interface {
 	// Name is what status shows: "grpc", "ring".
 	Name() string
+	// Stats is what the transport has counted. It may be asked at any time.
+	Stats() Stats
 	// Call runs one call to its end. It returns when the context ends, at the
 	// latest; the sandbox may then still be busy, and Idle tells.
 	//
@@ -29,6 +32,17 @@ type Transport interface {
 	// reports whether it did before the context ended. A sandbox that is not
 	// idle must not be used again.
 	Idle(ctx context.Context) bool
+}
+
+// Stats is what a transport has counted, by the host's own count.
+type Stats struct {
+	// Calls is how many calls have begun.
+	Calls uint64
+	// Refused is how many reads the host refused because of their handle, offset
+	// or length. A working sandbox causes none.
+	Refused uint64
+	// Ring is the channel, for the transport that has one.
+	Ring *shmchan.Stats
 }
 
 // Call is one call of a tool.

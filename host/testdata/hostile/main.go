@@ -89,13 +89,46 @@ func (s *sandbox) Negotiate(context.Context, *wire.Offer) (*wire.Offer, error) {
 		return nil, status.Error(codes.Internal, escapes)
 	case "no offer":
 		time.Sleep(time.Hour)
+	case "no negotiation":
+		return nil, status.Error(codes.Unimplemented, escapes)
 	}
+	s.offerRing(offer)
 	return offer, nil
 }
 
+// offerRing offers what the host has, but for one thing.
+func (s *sandbox) offerRing(offer *wire.Offer) {
+	if !strings.HasPrefix(s.way, "ring ") {
+		return
+	}
+	offer.Transports = append(offer.Transports, "ring")
+	offer.LayoutVersions, offer.PageSize = []uint32{1}, uint64(os.Getpagesize())
+	offer.MaxRingBytes, offer.MaxLanes = 1<<30, 2
+	switch s.way {
+	case "ring of another layout":
+		offer.LayoutVersions = []uint32{2, 3}
+	case "ring of other pages":
+		offer.PageSize = 64 << 10
+	case "ring that is small":
+		offer.MaxRingBytes = 64 << 10
+	case "ring of one lane":
+		offer.MaxLanes = 1
+	}
+}
+
 func (s *sandbox) Settle(_ context.Context, terms *wire.Terms) (*wire.Terms, error) {
-	if s.way == "other terms" {
+	isRing := terms.Transport == "ring"
+	switch {
+	case s.way == "other terms":
 		terms.Engine = escapes
+	case s.way == "ring refused" && isRing:
+		return nil, status.Error(codes.FailedPrecondition, escapes)
+	case s.way == "ring broken" && isRing:
+		return nil, status.Error(codes.Internal, escapes)
+	case s.way == "ring of later" && isRing:
+		return nil, status.Error(codes.Unimplemented, escapes)
+	case s.way == "ring of other terms" && isRing:
+		terms.RingBytes = 64 << 10
 	}
 	return terms, nil
 }

@@ -24,7 +24,7 @@ func CallContext(ctx context.Context, tool, arguments string) ([]byte, error) {
 		if t.Name != tool {
 			continue
 		}
-		return outcome(registry.Call(ctx, uint32(i), []byte(arguments)))
+		return outcome(registry.Call(ctx, uint32(i), []byte(arguments), nil))
 	}
 	return nil, fmt.Errorf("there is no tool named %q", tool)
 }

@@ -39,5 +39,5 @@ func extra(list, key string, arguments map[string]any) ([]byte, error) {
 	if err != nil {
 		return nil, err
 	}
-	return outcome(registry.Call(nil, number, encoded))
+	return outcome(registry.Call(nil, number, encoded, nil))
 }

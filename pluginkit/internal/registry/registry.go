@@ -21,7 +21,9 @@ type Tool struct {
 	Input, Output []byte
 	// Run takes what is known of the call and JSON arguments, and returns a status of package abi and JSON, or
 	// a text that says what went wrong.
-	Run func(call abi.Call, arguments []byte) (status uint32, result []byte)
+	//
+	// A result that is built by appending is appended to room, which is empty.
+	Run func(call abi.Call, arguments, room []byte) (status uint32, result []byte)
 }
 
 // Hint is what an author says of one effect of a tool.
@@ -138,9 +140,11 @@ func Manifest() []byte {
 }
 
 // Call runs a tool by its number in the manifest, or what comes after the tools.
-func Call(call abi.Call, number uint32, arguments []byte) (status uint32, result []byte) {
+// A result that fits room is written there where that saves a copy; room may be
+// nil.
+func Call(call abi.Call, number uint32, arguments, room []byte) (status uint32, result []byte) {
 	if uint64(number) < uint64(len(tools)) {
-		return tools[number].Run(call, arguments)
+		return tools[number].Run(call, arguments, room[:0:len(room)])
 	}
 	if run := extras.at(uint64(number) - uint64(len(tools))); run != nil {
 		return run(arguments)

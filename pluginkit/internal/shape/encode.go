@@ -253,9 +253,9 @@ func AppendString(b []byte, s string) []byte { return appendString(b, s) }
 
 // Encode writes v as JSON. A json.RawMessage is returned as it is, without
 // copying or checking it: the host checks every result.
-func (s *Shape) Encode(v reflect.Value) ([]byte, error) {
+func (s *Shape) Encode(room []byte, v reflect.Value) ([]byte, error) {
 	if s.form == formRaw && v.Len() > 0 {
 		return v.Bytes(), nil
 	}
-	return s.Append(nil, v)
+	return s.Append(room, v)
 }

@@ -73,7 +73,7 @@ func TestAgreesWithEncodingJSON(t *testing.T) {
 	if !reflect.DeepEqual(got, want) || got.hidden != 0 {
 		t.Errorf("decoded\n%+v\nwant\n%+v", got, want)
 	}
-	encoded, err := shapeOf[everything](t, Input).Encode(reflect.ValueOf(got))
+	encoded, err := shapeOf[everything](t, Input).Encode(nil, reflect.ValueOf(got))
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -204,7 +204,7 @@ func TestEmptyNotNull(t *testing.T) {
 		Any   any            `json:"any"`
 		Raw   json.RawMessage
 	}
-	got, err := shapeOf[result](t, Output).Encode(reflect.ValueOf(result{}))
+	got, err := shapeOf[result](t, Output).Encode(nil, reflect.ValueOf(result{}))
 	if want := `{"list":[],"map":{},"any":null,"Raw":null}`; err != nil || string(got) != want {
 		t.Errorf("got %s, %v; want %s", got, err, want)
 	}

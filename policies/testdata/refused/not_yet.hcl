@@ -23,11 +23,8 @@ plugin "github" {
   isolation = "strict"
 
   limits {
-    message_timeout = "5s"
-    fuel            = 1000
-    ring            = "4MiB"
-    ring_max        = "16MiB"
-    ring_rate       = "256MiB"
+    fuel     = 1000
+    ring_max = "16MiB"
   }
 
   http {

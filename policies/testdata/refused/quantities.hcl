@@ -32,6 +32,10 @@ plugin "c" {
     cpu_time     = "-5s"
     call_timeout = "1ms"
     processes    = "two"
+
+    message_timeout = "1ms"
+    ring            = "32KiB"
+    ring_rate       = "1KiB"
   }
   http {
     rate = 60

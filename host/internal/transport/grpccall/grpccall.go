@@ -7,7 +7,6 @@ import (
 	"errors"
 	"io"
 	"sync"
-	"time"
 
 	"google.golang.org/grpc"
 	"google.golang.org/grpc/codes"
@@ -28,6 +27,7 @@ type Transport struct {
 	ended chan struct{}
 	// clean says that it ended with a last frame, as agreed.
 	clean bool
+	calls uint64
 }
 
 // New makes the transport of one sandbox.
@@ -39,6 +39,13 @@ func New(conn grpc.ClientConnInterface) *Transport {
 
 // Name is "grpc".
 func (*Transport) Name() string { return "grpc" }
+
+// Stats implements transport.Transport.
+func (t *Transport) Stats() transport.Stats {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	return transport.Stats{Calls: t.calls}
+}
 
 // Idle waits until the last call has ended in the sandbox.
 func (t *Transport) Idle(ctx context.Context) bool {
@@ -63,6 +70,9 @@ func (t *Transport) Call(ctx context.Context, call transport.Call, caps transpor
 		}
 		return transport.Result{}, transport.Violation("the call before this one did not end as agreed")
 	}
+	if ctx.Err() != nil {
+		return transport.Result{}, context.Cause(ctx)
+	}
 	// The stream outlives ctx, so that a cancelled sandbox can still say that
 	// it is done; killing the process ends it in any case.
 	streamCtx, abandon := context.WithCancel(context.WithoutCancel(ctx))
@@ -82,7 +92,7 @@ func (t *Transport) Call(ctx context.Context, call transport.Call, caps transpor
 	}()
 	select {
 	case o := <-answer:
-		return o.result, whoCancelled(ctx, o.err)
+		return o.result, transport.WhoCancelled(ctx, o.err)
 	case <-ctx.Done():
 		c.cancel()
 		return transport.Result{}, context.Cause(ctx)
@@ -105,27 +115,11 @@ func (t *Transport) open(ctx, streamCtx context.Context, abandon func()) (grpc.B
 	return stream, nil
 }
 
-// whoCancelled puts the host's own reason in the place of a sandbox's word that
-// the call was cancelled. Both watch the same deadline, and the sandbox may be
-// the first to notice; without a reason here, it has no business to stop.
-func whoCancelled(ctx context.Context, err error) error {
-	var failure *transport.Failure
-	if !errors.As(err, &failure) || failure.Kind != wire.FailureKind_FAILURE_CANCELED {
-		return err
-	}
-	if deadline, ok := ctx.Deadline(); ok && time.Until(deadline) <= 0 {
-		<-ctx.Done() // the timer is due
-	}
-	if cause := context.Cause(ctx); cause != nil {
-		return cause
-	}
-	return transport.Violation("it cancelled a call that nobody had cancelled")
-}
-
 func (t *Transport) begin() chan struct{} {
 	t.mu.Lock()
 	defer t.mu.Unlock()
 	t.ended = make(chan struct{})
+	t.calls++
 	return t.ended
 }
 
@@ -173,10 +167,9 @@ func (c *running) run(answer chan<- outcome) (clean bool) {
 // sendArguments runs beside receive: a sandbox that logs before it has read
 // everything must not block both sides. A failure to send shows in receive.
 func (c *running) sendArguments() {
-	start := &wire.CallStart{Tool: c.call.Tool, ArgumentsBytes: uint64(len(c.call.Arguments))}
-	if deadline, ok := c.ctx.Deadline(); ok {
-		// Rounded up: the sandbox's time ends after the host's.
-		start.TimeoutMs = uint64(max(0, time.Until(deadline).Milliseconds()) + 1)
+	start := &wire.CallStart{
+		Tool: c.call.Tool, ArgumentsBytes: uint64(len(c.call.Arguments)),
+		TimeoutMs: transport.TimeLeft(c.ctx), MaxResultBytes: c.call.MaxResult,
 	}
 	if c.write(&wire.HostFrame{Kind: &wire.HostFrame_Start{Start: start}}) != nil {
 		return

@@ -49,6 +49,19 @@ type Instance interface {
 	Close()
 }
 
+// Windower is an Instance whose memory can have pages of a file in it. A WASM
+// memory cannot name outside addresses, but what lies behind its own pages can be
+// changed: the guest then reads what another process writes, without a copy.
+type Windower interface {
+	// Window puts n bytes of a file, from offset at of it, in the place of the
+	// memory's own at offset. All four numbers are multiples of the page size, and
+	// the place is inside of the memory as it is now. The guest can write to it only
+	// if writable; a store into another window is an ordinary trap.
+	Window(offset, n uint64, fd uintptr, at int64, writable bool) error
+	// Restore puts memory of its own back, which is zero.
+	Restore(offset, n uint64) error
+}
+
 // Memory is a guest's linear memory. Every access is checked against its size
 // at that moment. The bytes belong to the guest: what is read twice may differ.
 type Memory interface {
@@ -58,6 +71,9 @@ type Memory interface {
 	Maximum() uint64
 	// Read copies n bytes at offset, or reports that they are out of bounds.
 	Read(offset, n uint64) ([]byte, bool)
+	// ReadInto copies len(b) bytes at offset to b, or reports that they are out of
+	// bounds.
+	ReadInto(offset uint64, b []byte) bool
 	// Write copies b to offset, or reports that it does not fit.
 	Write(offset uint64, b []byte) bool
 }

@@ -21,10 +21,13 @@ type Call struct {
 	length   uint64
 	written  uint64
 	result   record
+
+	inPlace bool   // the arguments lie in a window
+	room    uint64 // where the result may be written in the other one
 }
 
 // begin prepares the instance and gets room for the arguments.
-func (i *Instance) begin(ctx context.Context, capabilities Capabilities, tool uint32, length uint64) (*Call, *Failure) {
+func (i *Instance) begin(ctx context.Context, capabilities Capabilities, tool uint32, length uint64, placed *Placed) (*Call, *Failure) {
 	i.capabilities = capabilities
 	i.log.reset(capabilities.Log)
 	i.words.reset()
@@ -33,8 +36,14 @@ func (i *Instance) begin(ctx context.Context, capabilities Capabilities, tool ui
 	}
 	i.early = nil
 	c := &Call{instance: i, tool: tool, length: length}
+	if placed != nil {
+		return c, c.place(placed)
+	}
 	if length == 0 {
-		return c, nil
+		return c, i.noRoom()
+	}
+	if failure := i.noRoom(); failure != nil {
+		return nil, failure
 	}
 	if length > i.memoryLimit || length > pluginkit.MaxArguments {
 		return nil, failuref(wire.FailureKind_FAILURE_MEMORY,
@@ -96,16 +105,16 @@ func (c *Call) Run(ctx context.Context) (status uint32, length uint64, failure *
 	return c.result.status, c.result.length, nil
 }
 
-// Result copies a piece of the result, which must be within its length.
-func (c *Call) Result(offset, n uint64) ([]byte, *Failure) {
+// ResultInto copies a piece of the result, which must be within its length.
+func (c *Call) ResultInto(offset uint64, into []byte) *Failure {
+	n := uint64(len(into))
 	if offset > c.result.length || n > c.result.length-offset {
-		return nil, failuref(wire.FailureKind_FAILURE_INTERNAL, "bytes %d to %d of a result of %d", offset, offset+n, c.result.length)
+		return failuref(wire.FailureKind_FAILURE_INTERNAL, "bytes %d to %d of a result of %d", offset, offset+n, c.result.length)
 	}
-	piece, fits := c.instance.engine.Memory().Read(c.result.pointer+offset, n)
-	if !fits {
-		return nil, c.instance.broken("the result is not in the guest's memory any more")
+	if !c.instance.engine.Memory().ReadInto(c.result.pointer+offset, into) {
+		return c.instance.broken("the result is not in the guest's memory any more")
 	}
-	return piece, nil
+	return nil
 }
 
 // finish returns the instance's state to that between calls. It runs the guest
@@ -116,7 +125,7 @@ func (c *Call) finish(ctx context.Context, keep bool) {
 	clear(i.handles)
 	i.lastError = ""
 	i.log.reset(func(int, string) {})
-	if !keep || i.dead || c.pointer == 0 {
+	if !keep || i.dead || c.pointer == 0 || c.inPlace {
 		return
 	}
 	if _, err := i.engine.Call(ctx, exportFree, c.pointer); err != nil {

@@ -6,8 +6,9 @@ import "context"
 // are called one at a time, and return when the context ends.
 type Capabilities interface {
 	HTTP(ctx context.Context, request Request) (Response, *Refusal)
-	// Read returns up to length bytes of a body; none at its end.
-	Read(ctx context.Context, handle, offset uint64, length uint32) ([]byte, *Refusal)
+	// Read gives up to length bytes of a body to into, none at its end, and
+	// returns how many.
+	Read(ctx context.Context, handle, offset uint64, length uint32, into Sink) (uint64, *Refusal)
 	Close(ctx context.Context, handle uint64) *Refusal
 	SecretExists(ctx context.Context, name string) (bool, *Refusal)
 	// Progress says how far the call is; a total of 0 is not known.
@@ -18,6 +19,11 @@ type Capabilities interface {
 	ResourceUpdated(ctx context.Context, uri string) *Refusal
 	Log(level int, line string)
 }
+
+// Sink takes bytes in order, at a place within what was asked for, and reports
+// whether there was room. It may be called by another goroutine than the one that
+// waits meanwhile, and keeps nothing.
+type Sink func(at uint64, b []byte) bool
 
 // Request is an HTTP request as the guest wrote it; the host judges it.
 type Request struct {
@@ -65,8 +71,8 @@ type outside struct{}
 var notNow = &Refusal{Denied, "only a running call can ask the host for something"}
 
 func (outside) HTTP(context.Context, Request) (Response, *Refusal) { return Response{}, notNow }
-func (outside) Read(context.Context, uint64, uint64, uint32) ([]byte, *Refusal) {
-	return nil, notNow
+func (outside) Read(context.Context, uint64, uint64, uint32, Sink) (uint64, *Refusal) {
+	return 0, notNow
 }
 func (outside) Close(context.Context, uint64) *Refusal                { return notNow }
 func (outside) SecretExists(context.Context, string) (bool, *Refusal) { return false, notNow }

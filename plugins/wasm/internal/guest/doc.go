@@ -6,7 +6,7 @@
 //	Call      one call into an instance
 //
 // Data goes in through Call.Argument, piece by piece straight into the guest's
-// memory, and out through Call.Result, piece by piece out of it. So the
+// memory, and out through Call.ResultInto, piece by piece out of it. So the
 // sandbox's own memory does not grow with the size of either.
 //
 // What the guest asks for goes out through Capabilities, which the caller of

@@ -109,6 +109,10 @@ func (r ram) Read(offset, n uint64) ([]byte, bool) {
 	}
 	return append([]byte(nil), r[offset:offset+n]...), true
 }
+func (r ram) ReadInto(offset uint64, b []byte) bool {
+	data, ok := r.Read(offset, uint64(len(b)))
+	return ok && copy(b, data) == len(b)
+}
 func (r ram) Write(uint64, []byte) bool { return false }
 
 func FuzzReadRecord(f *testing.F) {

@@ -158,14 +158,13 @@ func (i *Instance) importRead(ctx context.Context, memory engine.Memory, args []
 	if length == 0 {
 		return 0
 	}
-	data, refusal := i.capabilities.Read(ctx, response.Handle, offset, uint32(length))
+	n, refusal := i.capabilities.Read(ctx, response.Handle, offset, uint32(length), func(at uint64, b []byte) bool {
+		return at <= length && uint64(len(b)) <= length-at && memory.Write(pointer+at, b)
+	})
 	if refusal != nil {
 		return i.refuse(refusal)
 	}
-	if uint64(len(data)) > length || !memory.Write(pointer, data) {
-		return i.refuse(&Refusal{Internal, "the host sent more than was asked for"})
-	}
-	return int64(len(data))
+	return int64(n)
 }
 
 func (i *Instance) importClose(ctx context.Context, _ engine.Memory, args []uint64) int64 {

@@ -43,6 +43,7 @@ type Instance struct {
 	words       lastWords
 	memoryLimit uint64
 	dead        bool
+	windows     windows
 
 	early []earlyLine // logged before the first call
 
@@ -59,7 +60,7 @@ type earlyLine struct {
 }
 
 // newInstance instantiates the module and runs its _initialize.
-func newInstance(ctx context.Context, module engine.Module, environ []string, memoryLimit uint64) (*Instance, *Failure) {
+func newInstance(ctx context.Context, module engine.Module, environ []string, memoryLimit uint64, pages *Pages) (*Instance, *Failure) {
 	i := &Instance{memoryLimit: memoryLimit, capabilities: outside{}, handles: map[uint64]Response{}}
 	i.log.reset(func(level int, line string) {
 		if len(i.early) < maxEarlyLines {
@@ -81,7 +82,11 @@ func newInstance(ctx context.Context, module engine.Module, environ []string, me
 		i.close()
 		return nil, failuref(wire.FailureKind_FAILURE_MODULE, "the module's memory can grow to %d bytes (limit %d)", most, memoryLimit)
 	}
-	if failure := i.initialize(ctx); failure != nil {
+	failure := i.initialize(ctx)
+	if failure == nil {
+		failure = i.openWindows(func(export string, params ...uint64) (uint64, *Failure) { return i.call(ctx, export, params...) }, pages)
+	}
+	if failure != nil {
 		i.close()
 		return nil, failure
 	}
@@ -145,6 +150,7 @@ func (i *Instance) call(ctx context.Context, export string, params ...uint64) (u
 
 func (i *Instance) close() {
 	if i.engine != nil {
+		i.closeWindows()
 		i.engine.Close()
 		i.engine = nil
 	}

@@ -21,6 +21,8 @@ type Config struct {
 	MemoryLimit uint64   // bytes, as it was written into the module
 	// Session keeps an instance for many calls; else each call gets a fresh one.
 	Session bool
+	// Pages become windows of each instance's memory; nil: bytes are copied.
+	Pages *Pages
 	// Idle is how long a session's instance lives without a call; 0 is for ever.
 	Idle time.Duration
 	// Stuck is called when the guest loops between calls. Nothing can end such
@@ -36,8 +38,11 @@ type Plugin struct {
 	// turn is held by whoever uses next or runs the guest.
 	turn chan struct{}
 	next *Instance
-	idle *time.Timer
+	idle *time.Timer // runs while a session has an instance
+	used time.Time   // when its last call ended
 	worn atomic.Bool
+	// windowed says that next has windows.
+	windowed atomic.Bool
 }
 
 // New makes a plugin. Nothing of the guest runs yet.
@@ -81,7 +86,9 @@ func canceled() *Failure {
 }
 
 func (p *Plugin) fresh(ctx context.Context) (*Instance, *Failure) {
-	return newInstance(ctx, p.config.Module, p.config.Environ, p.config.MemoryLimit)
+	i, failure := newInstance(ctx, p.config.Module, p.config.Environ, p.config.MemoryLimit, p.config.Pages)
+	p.windowed.Store(failure == nil && i.windows.room != 0)
+	return i, failure
 }
 
 // Worn says that the process has made as many instances as it should.
@@ -90,14 +97,11 @@ func (p *Plugin) Worn() bool {
 }
 
 // Begin starts a call. It waits for an instance that is being made ready. After
-// it has returned a call, End must be called.
-func (p *Plugin) Begin(ctx context.Context, capabilities Capabilities, tool uint32, length uint64) (*Call, *Failure) {
+// it has returned a call, End must be called. The arguments are written with
+// Argument, unless the instance has windows and placer says where in them they are.
+func (p *Plugin) Begin(ctx context.Context, capabilities Capabilities, tool uint32, length uint64, placer Placer) (*Call, *Failure) {
 	if !p.take(ctx) {
 		return nil, canceled()
-	}
-	if p.idle != nil {
-		p.idle.Stop()
-		p.idle = nil
 	}
 	if p.next == nil {
 		var failure *Failure
@@ -107,7 +111,11 @@ func (p *Plugin) Begin(ctx context.Context, capabilities Capabilities, tool uint
 			return nil, failure
 		}
 	}
-	call, failure := p.next.begin(ctx, capabilities, tool, length)
+	var placed *Placed
+	if placer != nil && p.next.windows.room != 0 {
+		placed = placer.Place()
+	}
+	call, failure := p.next.begin(ctx, capabilities, tool, length, placed)
 	if failure != nil {
 		p.End(&Call{instance: p.next})
 		return nil, failure
@@ -117,27 +125,53 @@ func (p *Plugin) Begin(ctx context.Context, capabilities Capabilities, tool uint
 
 // End ends a call whose answer is out, and gets ready for the next one in the
 // background.
-func (p *Plugin) End(call *Call) { go p.recycle(call) }
+func (p *Plugin) End(call *Call) { go p.Settle(call) }
 
-func (p *Plugin) recycle(call *Call) {
-	defer p.give()
+// Settle is End for a caller that would only wait for the next call: it comes back
+// when the instance is ready for it, unless that takes a new one, which is made in
+// the background. A session's instance only has the arguments to free, and not
+// even that when they were in a window; a guest that loops there ends the process.
+func (p *Plugin) Settle(call *Call) {
+	if !p.config.Session || call.instance.dead {
+		go p.renew(call)
+		return
+	}
+	if call.inPlace || call.pointer == 0 {
+		call.finish(context.Background(), true)
+	} else {
+		p.watched(func(ctx context.Context) { call.finish(ctx, true) })
+	}
+	if call.instance.spent() {
+		go p.renew(call)
+		return
+	}
+	p.arm()
+	p.give()
+}
+
+// watched runs the guest between calls.
+func (p *Plugin) watched(run func(ctx context.Context)) {
 	ctx, cancel := context.WithTimeout(context.Background(), aheadTime)
 	defer cancel()
 	if p.config.Stuck != nil {
 		defer time.AfterFunc(aheadTime+time.Second, p.config.Stuck).Stop()
 	}
-	call.finish(ctx, p.config.Session)
-	if p.config.Session && !call.instance.spent() {
-		p.arm()
-		return
-	}
-	p.next.close()
-	if p.config.Module.Worn() {
-		p.worn.Store(true)
-		p.next = nil
-		return
-	}
-	p.next, _ = p.fresh(ctx) // a failure shows again when the next call tries
+	run(ctx)
+}
+
+// renew replaces the instance of a call that has ended.
+func (p *Plugin) renew(call *Call) {
+	defer p.give()
+	p.watched(func(ctx context.Context) {
+		call.finish(ctx, false)
+		p.next.close()
+		if p.config.Module.Worn() {
+			p.worn.Store(true)
+			p.next = nil
+			return
+		}
+		p.next, _ = p.fresh(ctx) // a failure shows again when the next call tries
+	})
 }
 
 // spent says that a session's instance must not serve another call: it trapped,
@@ -146,22 +180,34 @@ func (i *Instance) spent() bool {
 	return i.dead || i.engine.Memory().Size() > i.memoryLimit/4*3
 }
 
-// arm ends an idle session's instance later. The caller holds the turn.
+// arm ends a session's instance later, if no call comes. The timer is not touched
+// by calls: it looks at when the last one ended. The caller holds the turn.
 func (p *Plugin) arm() {
 	if p.config.Idle <= 0 {
 		return
 	}
-	var timer *time.Timer
-	timer = time.AfterFunc(p.config.Idle, func() {
-		p.turn <- struct{}{}
-		defer p.give()
-		if p.idle == timer { // else a call came first
-			p.idle = nil
-			p.next.close()
-			p.next = nil
-		}
-	})
-	p.idle = timer
+	p.used = time.Now()
+	if p.idle == nil {
+		p.idle = time.AfterFunc(p.config.Idle, p.rest)
+	}
+}
+
+// rest ends the instance if it was idle for long enough.
+func (p *Plugin) rest() {
+	p.turn <- struct{}{}
+	defer p.give()
+	if p.idle == nil { // the plugin is closed
+		return
+	}
+	if left := p.config.Idle - time.Since(p.used); p.next != nil && left > 0 {
+		p.idle.Reset(left)
+		return
+	}
+	p.idle = nil
+	if p.next != nil {
+		p.next.close()
+		p.next = nil
+	}
 }
 
 // Close waits for the guest to be still, and ends its instance.

@@ -8,9 +8,10 @@ import (
 	"github.com/ringfence/ringfence/plugins/wasm/internal/guest"
 )
 
-// broker carries a running guest's requests to the host and waits for the
-// answers. It implements guest.Capabilities.
+// broker carries a running guest's requests to the host over gRPC and waits for
+// the answers. It implements guest.Capabilities.
 type broker struct {
+	questions
 	stream  wire.Sandbox_CallServer
 	replies <-chan *wire.CapabilityReply
 	lastID  uint64
@@ -19,7 +20,13 @@ type broker struct {
 
 var _ guest.Capabilities = (*broker)(nil)
 
-// ask sends one request and waits for its reply, or for the call's end.
+func newBroker(stream wire.Sandbox_CallServer, replies <-chan *wire.CapabilityReply) *broker {
+	b := &broker{stream: stream, replies: replies}
+	b.questions = questions{b}
+	return b
+}
+
+// ask implements asker.
 func (b *broker) ask(ctx context.Context, request *wire.CapabilityRequest) (*wire.CapabilityReply, *guest.Refusal) {
 	if ctx.Err() != nil {
 		return nil, refusal(ctx)
@@ -42,14 +49,7 @@ func (b *broker) ask(ctx context.Context, request *wire.CapabilityRequest) (*wir
 		b.broken = true
 		return nil, &guest.Refusal{Code: guest.Internal, Message: fmt.Sprintf("the host did not answer request %d", request.Id)}
 	}
-	if reply.Code != wire.Code_CODE_OK {
-		code := guest.Code(reply.Code)
-		if code < guest.Denied || code > guest.Internal {
-			code = guest.Internal
-		}
-		return nil, &guest.Refusal{Code: code, Message: reply.Message}
-	}
-	return reply, nil
+	return answered(reply)
 }
 
 func (b *broker) lost(ctx context.Context) *guest.Refusal {
@@ -57,75 +57,21 @@ func (b *broker) lost(ctx context.Context) *guest.Refusal {
 	return refusal(ctx)
 }
 
-// refusal is what a request gets when the call is over.
-func refusal(ctx context.Context) *guest.Refusal {
-	if ctx.Err() == context.DeadlineExceeded {
-		return &guest.Refusal{Code: guest.Timeout, Message: "the call's time is over"}
-	}
-	return &guest.Refusal{Code: guest.Canceled, Message: "the call was cancelled"}
-}
-
-// HTTP implements guest.Capabilities.
-func (b *broker) HTTP(ctx context.Context, r guest.Request) (guest.Response, *guest.Refusal) {
-	request := &wire.HttpRequest{Method: r.Method, Url: r.URL, Body: r.Body}
-	for _, h := range r.Headers {
-		request.Headers = append(request.Headers, &wire.Header{Name: h[0], Value: h[1]})
-	}
-	reply, refused := b.ask(ctx, &wire.CapabilityRequest{Op: &wire.CapabilityRequest_Http{Http: request}})
-	if refused != nil {
-		return guest.Response{}, refused
-	}
-	response := guest.Response{Handle: reply.Handle, Status: reply.Status, BodyBytes: reply.BodyBytes}
-	for _, h := range reply.Headers {
-		response.Headers = append(response.Headers, [2]string{h.GetName(), h.GetValue()})
-	}
-	return response, nil
-}
-
 // Read implements guest.Capabilities.
-func (b *broker) Read(ctx context.Context, handle, offset uint64, length uint32) ([]byte, *guest.Refusal) {
+func (b *broker) Read(ctx context.Context, handle, offset uint64, length uint32, into guest.Sink) (uint64, *guest.Refusal) {
 	request := &wire.BodyRead{Handle: handle, Offset: offset, Length: length}
 	reply, refused := b.ask(ctx, &wire.CapabilityRequest{Op: &wire.CapabilityRequest_BodyRead{BodyRead: request}})
-	return reply.GetData(), refused
-}
-
-// Close implements guest.Capabilities.
-func (b *broker) Close(ctx context.Context, handle uint64) *guest.Refusal {
-	request := &wire.BodyClose{Handle: handle}
-	_, refused := b.ask(ctx, &wire.CapabilityRequest{Op: &wire.CapabilityRequest_BodyClose{BodyClose: request}})
-	return refused
-}
-
-// SecretExists implements guest.Capabilities.
-func (b *broker) SecretExists(ctx context.Context, name string) (bool, *guest.Refusal) {
-	request := &wire.SecretExists{Name: name}
-	reply, refused := b.ask(ctx, &wire.CapabilityRequest{Op: &wire.CapabilityRequest_SecretExists{SecretExists: request}})
-	return reply.GetExists(), refused
-}
-
-// Progress implements guest.Capabilities.
-func (b *broker) Progress(ctx context.Context, done, total float64, message string) *guest.Refusal {
-	request := &wire.Progress{Done: done, Total: total, Message: message}
-	_, refused := b.ask(ctx, &wire.CapabilityRequest{Op: &wire.CapabilityRequest_Progress{Progress: request}})
-	return refused
-}
-
-// Ask implements guest.Capabilities.
-func (b *broker) Ask(ctx context.Context, kind uint32, question []byte) (guest.Response, *guest.Refusal) {
-	request := &wire.Ask{Kind: wire.AskKind(kind), Request: question}
-	reply, refused := b.ask(ctx, &wire.CapabilityRequest{Op: &wire.CapabilityRequest_Ask{Ask: request}})
 	if refused != nil {
-		return guest.Response{}, refused
+		return 0, refused
 	}
-	return guest.Response{Handle: reply.Handle, BodyBytes: reply.BodyBytes}, nil
+	data := reply.GetData()
+	if uint64(len(data)) > uint64(length) || !into(0, data) {
+		return 0, tooMuch
+	}
+	return uint64(len(data)), nil
 }
 
-// ResourceUpdated implements guest.Capabilities.
-func (b *broker) ResourceUpdated(ctx context.Context, uri string) *guest.Refusal {
-	request := &wire.ResourceUpdated{Uri: uri}
-	_, refused := b.ask(ctx, &wire.CapabilityRequest{Op: &wire.CapabilityRequest_ResourceUpdated{ResourceUpdated: request}})
-	return refused
-}
+var tooMuch = &guest.Refusal{Code: guest.Internal, Message: "the host sent more than was asked for"}
 
 // Log implements guest.Capabilities. A line that cannot be sent is lost with
 // the call.

@@ -2,6 +2,7 @@ package serve
 
 import (
 	"context"
+	"fmt"
 	"math"
 	"time"
 
@@ -28,7 +29,10 @@ func (s *Server) Call(stream wire.Sandbox_CallServer) error {
 		return status.Error(codes.FailedPrecondition, "another call is running")
 	}
 	defer func() { <-s.calls }()
-	if s.overflows.Load() >= maxOverflows || plugin.Worn() {
+	if s.ring() != nil {
+		return status.Error(codes.FailedPrecondition, "calls go over the ring")
+	}
+	if s.worn(plugin) {
 		return status.Error(codes.Aborted, "this process is worn out; start another one")
 	}
 	start, err := receiveStart(stream)
@@ -40,8 +44,7 @@ func (s *Server) Call(stream wire.Sandbox_CallServer) error {
 	ctx, end := context.WithCancelCause(ctx)
 	defer end(nil)
 	replies := &inbox{replies: make(chan *wire.CapabilityReply, 1)}
-	broker := &broker{stream: stream, replies: replies.replies}
-	call, failed := plugin.Begin(ctx, broker, start.Tool, start.ArgumentsBytes)
+	call, failed := plugin.Begin(ctx, newBroker(stream, replies.replies), start.Tool, start.ArgumentsBytes, nil)
 	if failed != nil {
 		return sendFailure(stream, failed)
 	}
@@ -52,10 +55,12 @@ func (s *Server) Call(stream wire.Sandbox_CallServer) error {
 	go replies.read(stream, end)
 	code, length, failed := call.Run(ctx)
 	if failed != nil {
-		if failed.Kind == wire.FailureKind_FAILURE_STACK {
-			s.overflows.Add(1)
-		}
+		s.noteOverflow(failed)
 		return sendFailure(stream, failed)
+	}
+	if start.MaxResultBytes > 0 && length > start.MaxResultBytes {
+		return sendFailure(stream, &guest.Failure{Kind: wire.FailureKind_FAILURE_LIMIT,
+			Message: fmt.Sprintf("the result has %d bytes (maximum %d)", length, start.MaxResultBytes)})
 	}
 	return sendResult(stream, call, code, length)
 }
@@ -67,6 +72,18 @@ const graceTime = 250 * time.Millisecond
 // maxOverflows is after how many stack overflows a process serves no more
 // calls: each leaks up to 8 MiB of backtrace in the engine.
 const maxOverflows = 4
+
+// worn says that the process has to be replaced before its next call.
+func (s *Server) worn(plugin *guest.Plugin) bool {
+	return s.overflows.Load() >= maxOverflows || plugin.Worn()
+}
+
+// noteOverflow counts the failures that cost the process something.
+func (s *Server) noteOverflow(failed *guest.Failure) {
+	if failed.Kind == wire.FailureKind_FAILURE_STACK {
+		s.overflows.Add(1)
+	}
+}
 
 // enter makes this the running call.
 func (s *Server) enter() bool {
@@ -134,8 +151,8 @@ func sendResult(stream wire.Sandbox_CallServer, call *guest.Call, code uint32, l
 		return err
 	}
 	return pieces(length, func(offset, n uint64) error {
-		piece, failed := call.Result(offset, n)
-		if failed != nil {
+		piece := make([]byte, n)
+		if failed := call.ResultInto(offset, piece); failed != nil {
 			return sendFailure(stream, failed)
 		}
 		return stream.Send(&wire.SandboxFrame{Kind: &wire.SandboxFrame_Data{Data: piece}})

@@ -48,6 +48,7 @@ func (s *Server) Load(ctx context.Context, request *wire.LoadRequest) (*wire.Loa
 		return nil, status.Errorf(codes.Internal, "confine the process: %v", err)
 	}
 	plugin := guest.New(guest.Config{
+		Pages:       s.pages(request.Lifetime),
 		Module:      module,
 		Environ:     environ(request.Environment),
 		MemoryLimit: request.GuestMemoryBytes,
@@ -65,8 +66,21 @@ func (s *Server) Load(ctx context.Context, request *wire.LoadRequest) (*wire.Loa
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	s.plugin = plugin
+	s.serveRing(plugin)
 	s.close = func() { module.Close(); e.Close() }
-	return &wire.LoadResponse{Manifest: manifest}, nil
+	return &wire.LoadResponse{Manifest: manifest, Windows: plugin.Windowed()}, nil
+}
+
+// pages are what may become windows of guests: of a session's instance only.
+// A window shows what earlier calls left in the ring, which the instance of a
+// single call must not see.
+func (s *Server) pages(lifetime wire.Lifetime) *guest.Pages {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if s.channel == nil || !s.windows || lifetime != wire.Lifetime_LIFETIME_SESSION {
+		return nil
+	}
+	return s.channel.pages()
 }
 
 func checkLoad(request *wire.LoadRequest) error {

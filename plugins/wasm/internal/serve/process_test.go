@@ -247,14 +247,16 @@ func TestCompileWithinItsMemory(t *testing.T) {
 	stream, err := p.Compile(t.Context(), &wire.CompileRequest{
 		Engine: "wasmer", ModuleBytes: uint64(len(module)), MaxArtifactBytes: 1 << 30, MaxMemoryBytes: 160 << 20,
 	})
+	failed := false // most of the engine aborts without memory, some of it says so
 	for err == nil {
 		var chunk *wire.CompileChunk
 		if chunk, err = stream.Recv(); len(chunk.GetData()) > 0 {
 			t.Fatal("compiled within 160 MiB")
 		}
+		failed = failed || chunk.GetFailure() != nil
 	}
-	if status.Code(err) != codes.Unavailable {
-		t.Fatalf("%v, want the process to be gone", err)
+	if status.Code(err) != codes.Unavailable && !failed {
+		t.Fatalf("%v, want the process to be gone, or a failure", err)
 	}
 }
 

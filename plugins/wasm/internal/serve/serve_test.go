@@ -24,6 +24,7 @@ import (
 // sandbox is a server in this process, with the limits and the filter left out.
 type sandbox struct {
 	wire.SandboxClient
+	server   *Server
 	limits   []Limits
 	stages   []seccomp.Stage
 	confined error // what Confine answers
@@ -43,6 +44,7 @@ func newSandbox(t testing.TB, content []byte) *sandbox {
 		Exit:    func(int) { t.Error("the server would have ended the process") },
 		Log:     hclog.NewNullLogger(),
 	})
+	box.server = server
 	listener := bufconn.Listen(1 << 20)
 	g := grpc.NewServer(grpc.MaxRecvMsgSize(pluginkit.MaxMessage))
 	wire.RegisterSandboxServer(g, server)

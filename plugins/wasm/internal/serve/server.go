@@ -2,13 +2,18 @@ package serve
 
 import (
 	"context"
+	"math"
+	"os"
 	"slices"
 	"sync"
 	"sync/atomic"
+	"time"
 
 	"github.com/hashicorp/go-hclog"
 	"github.com/ringfence/ringfence/internal/seccomp"
 	"github.com/ringfence/ringfence/pluginkit"
+	"github.com/ringfence/ringfence/pluginkit/ringserve"
+	"github.com/ringfence/ringfence/pluginkit/ringwire"
 	"github.com/ringfence/ringfence/pluginkit/wire"
 	"github.com/ringfence/ringfence/plugins/wasm/internal/engine"
 	"github.com/ringfence/ringfence/plugins/wasm/internal/guest"
@@ -27,6 +32,9 @@ type Config struct {
 	Engines map[string]func() engine.Engine
 	// Module takes over the descriptor with the module or the compiled code.
 	Module func(size uint64) (*Mapping, error)
+	// Ring attaches the ring whose memory the host has sent; nil without a socket
+	// for it.
+	Ring func(ringwire.Shape) (*Ring, error)
 	// Limit lowers the limits of this process, for good.
 	Limit func(Limits) error
 	// Confine puts a stage of the system-call filter in force, for good.
@@ -46,6 +54,10 @@ type Server struct {
 	plugin *guest.Plugin
 	calls  chan struct{} // held by the running call
 	close  func()
+	// channel is what the host has settled on, nil for gRPC; guarded by mu.
+	channel *Ring
+	windows bool          // settled on: the ring's pages may be mapped into guests
+	serving chan struct{} // closed when the ring is no longer served
 
 	overflows atomic.Int32
 }
@@ -71,6 +83,13 @@ func (s *Server) Negotiate(context.Context, *wire.Offer) (*wire.Offer, error) {
 		Transports: []string{transportGRPC},
 		GuestAbis:  []uint32{guestABI},
 	}
+	if s.config.Ring != nil {
+		offer.Transports = append(offer.Transports, ringwire.Transport)
+		offer.LayoutVersions = []uint32{ringwire.Layout}
+		offer.PageSize = uint64(os.Getpagesize())
+		offer.MaxRingBytes, offer.MaxLanes = ringwire.MaxRing, ringwire.Lanes
+		offer.Windows = true
+	}
 	for name := range s.config.Engines {
 		offer.Engines = append(offer.Engines, name)
 	}
@@ -78,22 +97,79 @@ func (s *Server) Negotiate(context.Context, *wire.Offer) (*wire.Offer, error) {
 	return offer, nil
 }
 
-// Settle implements wire.SandboxServer.
+// Settle implements wire.SandboxServer. A host may settle anew until it loads.
 func (s *Server) Settle(_ context.Context, terms *wire.Terms) (*wire.Terms, error) {
 	refuse := func(format string, args ...any) (*wire.Terms, error) {
 		return nil, status.Errorf(codes.InvalidArgument, format, args...)
 	}
+	isRing := terms.Transport == ringwire.Transport && s.config.Ring != nil
 	switch {
-	case terms.Transport != transportGRPC:
+	case terms.Transport != transportGRPC && !isRing:
 		return refuse("transport %q was not offered", terms.Transport)
 	case s.config.Engines[terms.Engine] == nil:
 		return refuse("engine %q was not offered", terms.Engine)
 	case terms.GuestAbi != guestABI:
 		return refuse("guest ABI %d was not offered", terms.GuestAbi)
-	case terms.LayoutVersion != 0 || terms.RingBytes != 0 || terms.Lanes != 0 || terms.Windows:
+	case !isRing && (terms.LayoutVersion != 0 || terms.RingBytes != 0 || terms.Lanes != 0 || terms.Windows ||
+		terms.CapabilityRingBytes != 0 || terms.MessageTimeoutMs != 0):
 		return refuse("a ring was not offered")
+	case isRing && (terms.LayoutVersion != ringwire.Layout || terms.Lanes != ringwire.Lanes):
+		return refuse("layout %d with %d lanes was not offered", terms.LayoutVersion, terms.Lanes)
+	}
+	if err := s.settleOn(terms, isRing); err != nil {
+		return nil, err
 	}
 	return terms, nil
+}
+
+// settleOn replaces the channel by the one of the terms, or by none.
+func (s *Server) settleOn(terms *wire.Terms, isRing bool) error {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if s.role != undecided {
+		return status.Error(codes.FailedPrecondition, "the terms are settled")
+	}
+	if s.channel != nil {
+		s.channel.Close()
+		s.channel = nil
+	}
+	if !isRing {
+		return nil
+	}
+	shape := ringwire.Shape{Ring: terms.RingBytes, Capabilities: terms.CapabilityRingBytes,
+		MessageTimeout: time.Duration(min(terms.MessageTimeoutMs, math.MaxInt32)) * time.Millisecond}
+	err := shape.Check()
+	if err != nil {
+		return status.Error(codes.InvalidArgument, err.Error())
+	}
+	if s.channel, err = s.config.Ring(shape); err != nil {
+		return status.Error(codes.FailedPrecondition, err.Error())
+	}
+	s.windows = terms.Windows
+	return nil
+}
+
+// ring is the channel that calls go over, if it was settled on.
+func (s *Server) ring() *Ring {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return s.channel
+}
+
+// serveRing takes calls from the ring until the host closes it. The caller holds
+// mu.
+func (s *Server) serveRing(plugin *guest.Plugin) {
+	if s.channel == nil {
+		return
+	}
+	channel, over := s.channel.Channel, make(chan struct{})
+	s.serving = over
+	go func() {
+		defer close(over)
+		if err := ringserve.Serve(channel, &ringCalls{server: s, plugin: plugin, epoch: channel.Epoch()}); err != nil {
+			s.config.Log.Error("the ring is lost", "error", err)
+		}
+	}()
 }
 
 // become decides the process's role, which it has once and for all.
@@ -120,6 +196,12 @@ func (s *Server) engine(name string) (engine.Engine, error) {
 func (s *Server) Close(ctx context.Context) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
+	if s.channel != nil {
+		s.channel.Close()
+	}
+	if s.serving != nil {
+		<-s.serving
+	}
 	if s.plugin != nil && s.plugin.Close(ctx) {
 		s.close()
 	}

@@ -26,6 +26,10 @@ func (r ram) Read(offset, n uint64) ([]byte, bool) {
 	return append([]byte(nil), r[offset:offset+n]...), true
 }
 
+func (r ram) ReadInto(offset uint64, b []byte) bool {
+	data, ok := r.Read(offset, uint64(len(b)))
+	return ok && copy(b, data) == len(b)
+}
 func (r ram) Write(offset uint64, b []byte) bool {
 	if offset > r.Size() || uint64(len(b)) > r.Size()-offset {
 		return false

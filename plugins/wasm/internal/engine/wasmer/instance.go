@@ -53,7 +53,7 @@ func newInstance(m *Module, host []*engine.HostFunction) (*Instance, error) {
 		instance.Close()
 		return nil, &engine.ModuleError{Reason: `does not export a memory named "memory"`}
 	}
-	i.memory = memory{extern.IntoMemory()}
+	i.memory = memory{memory: extern.IntoMemory()}
 	return i, nil
 }
 

@@ -6,7 +6,19 @@ const pageSize = 64 << 10
 
 // memory is a guest's linear memory. Its size is fetched for every access,
 // since the guest may have grown it; its address never changes.
-type memory struct{ memory *wasmer.Memory }
+type memory struct {
+	memory *wasmer.Memory
+	// locked is the windows that cannot be written, which a host function would
+	// die of where the guest traps.
+	locked []span
+}
+
+// span is a range of the memory.
+type span struct{ offset, n uint64 }
+
+func (s span) overlaps(offset, n uint64) bool {
+	return offset < s.offset+s.n && s.offset < offset+n
+}
 
 // Size implements engine.Memory.
 func (m *memory) Size() uint64 {
@@ -33,8 +45,22 @@ func (m *memory) Read(offset, n uint64) ([]byte, bool) {
 	return append([]byte(nil), data...), true
 }
 
+// ReadInto implements engine.Memory.
+func (m *memory) ReadInto(offset uint64, b []byte) bool {
+	data, ok := m.at(offset, uint64(len(b)))
+	if ok {
+		copy(b, data)
+	}
+	return ok
+}
+
 // Write implements engine.Memory.
 func (m *memory) Write(offset uint64, b []byte) bool {
+	for _, s := range m.locked {
+		if s.overlaps(offset, uint64(len(b))) {
+			return false
+		}
+	}
 	data, ok := m.at(offset, uint64(len(b)))
 	if ok {
 		copy(data, b)

@@ -43,6 +43,17 @@ var tools = []struct {
 	}},
 	{"count", count},
 	{"fetch", fetch},
+	{"busy", busy},
+	{"bad", func([]byte) (uint32, []byte) { return 2, []byte("bad \xff\x1b arguments") }},
+	{"zeros", func(args []byte) (uint32, []byte) {
+		var n int
+		json.Unmarshal(args, &n)
+		return 0, make([]byte, n)
+	}},
+	{"say", func(args []byte) (uint32, []byte) {
+		abi.Log(3, abi.At(args), uint32(len(args)))
+		return 0, nil
+	}},
 	{"secret", func(args []byte) (uint32, []byte) {
 		var name string
 		json.Unmarshal(args, &name)
@@ -128,6 +139,38 @@ func fetch(args []byte) (uint32, []byte) {
 	}
 	out, _ := json.Marshal(map[string]any{"head": json.RawMessage(head[:n]), "body": string(body)})
 	return 0, out
+}
+
+// busy fetches a URL and reads all of it, writes a thousand lines, and then looks
+// whether its arguments are still what they were.
+func busy(args []byte) (uint32, []byte) {
+	before := string(args)
+	h := abi.HTTP(abi.At(args), uint32(len(args)), nil, 0)
+	if h < 0 {
+		return 1, fmt.Appendf(nil, "%d: %s", h, lastError())
+	}
+	piece, total, sum := make([]byte, 1<<20), 0, byte(0)
+	for {
+		n := abi.Read(h, int64(total), abi.At(piece), uint32(len(piece)))
+		if n < 0 {
+			return 1, fmt.Appendf(nil, "read %d: %s", n, lastError())
+		}
+		if n == 0 {
+			break
+		}
+		for _, b := range piece[:n] {
+			sum += b
+		}
+		total += int(n)
+	}
+	for i := range 1000 {
+		line := fmt.Appendf(nil, "line %d", i)
+		abi.Log(1, abi.At(line), uint32(len(line)))
+	}
+	if string(args) != before {
+		return 1, []byte("the arguments have changed")
+	}
+	return 0, fmt.Appendf(nil, "%d %d", total, sum)
 }
 
 //go:wasmexport ringfence_abi_1

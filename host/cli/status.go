@@ -1,0 +1,81 @@
+package cli
+
+import (
+	"errors"
+	"fmt"
+	"text/tabwriter"
+
+	"github.com/spf13/cobra"
+
+	"github.com/ringfence/ringfence/host"
+)
+
+func (a *app) statusCommand() *cobra.Command {
+	cmd := &cobra.Command{
+		Use:   "status",
+		Short: "Show the sandboxes of running hosts, and how their calls travel",
+		Long: `Status asks every host that runs with the policy's state_dir: one line for each
+sandbox process, with its transport (ring or grpc), the size of the rings of its
+calls and of what they ask for, how full the fullest is, and, for a sandbox that
+has no ring, why. --json has every ring, with its counters.`,
+		Example: `  ringfence status
+  ringfence status -p ringfence.hcl --json`,
+		Args: exactArgs(),
+		RunE: func(*cobra.Command, []string) error { return a.status() },
+	}
+	a.policyFlags(cmd)
+	return cmd
+}
+
+// statusReport is how --json prints it.
+type statusReport struct {
+	Hosts []host.HostStatus `json:"hosts"`
+}
+
+func (a *app) status() error {
+	policy, err := a.loadPolicy(true)
+	if err != nil {
+		return err
+	}
+	hosts, failed := host.Running(policy.Settings())
+	if a.json {
+		return errors.Join(failed, a.printJSON(statusReport{hosts}))
+	}
+	w := tabwriter.NewWriter(a.out, 0, 0, 2, ' ', 0)
+	lines := 0
+	for _, h := range hosts {
+		for _, s := range h.Sandboxes {
+			if lines == 0 {
+				fmt.Fprintln(w, "HOST\tPLUGIN\tPID\tSTATE\tTRANSPORT\tRINGS\tFILL\tCALLS\tMESSAGES\tREFUSED\tWHY")
+			}
+			lines++
+			fmt.Fprintln(w, statusLine(h, s))
+		}
+	}
+	if lines == 0 {
+		fmt.Fprintf(w, "no sandbox runs (%s)\n", count(len(hosts), "host"))
+	}
+	return errors.Join(failed, w.Flush())
+}
+
+func statusLine(h host.HostStatus, s host.SandboxStatus) string {
+	state, rings, fill, messages := "idle", "-", 0.0, uint64(0)
+	if s.Busy {
+		state = "busy"
+	}
+	sizes := map[string]int64{}
+	for _, r := range s.Rings {
+		sizes[r.Lane] = r.Bytes
+		fill, messages = max(fill, r.Fill), messages+r.Messages
+	}
+	full, carried := "-", "-"
+	if len(s.Rings) > 0 {
+		rings = fmt.Sprintf("%s+%s", size(sizes["calls"]), size(sizes["capabilities"]))
+		if s.Windows {
+			rings += ", windows"
+		}
+		full, carried = fmt.Sprintf("%.0f%%", fill), fmt.Sprint(messages)
+	}
+	return fmt.Sprintf("%d\t%s\t%d\t%s\t%s\t%s\t%s\t%d\t%s\t%d\t%s",
+		h.PID, s.Plugin, s.PID, state, s.Transport, rings, full, s.Calls, carried, s.Refused, s.Reason)
+}

@@ -1,0 +1,169 @@
+package sandbox
+
+import (
+	"bytes"
+	"context"
+	"errors"
+	"fmt"
+	"strings"
+	"testing"
+
+	"github.com/ringfence/ringfence/host/internal/transport"
+	"github.com/ringfence/ringfence/pluginkit/wire"
+)
+
+// withWindows starts the guest that uses its windows.
+func withWindows(t *testing.T, plan Plan) *box {
+	t.Helper()
+	plan.Session = true
+	b := start(t, windows, false, plan, "ring")
+	if b.Windows() == plan.NoWindows {
+		t.Fatalf("windows: %t", b.Windows())
+	}
+	return b
+}
+
+func text(n int) []byte {
+	return []byte(`{"text":"` + strings.Repeat("x", n) + `"}`)
+}
+
+func (b *box) echoes(args []byte) {
+	b.t.Helper()
+	r, err := b.call(b.t.Context(), "echo", args, &desk{})
+	if err != nil || r.Status != transport.StatusOK || !bytes.Equal(r.Data, args) {
+		b.t.Fatalf("%d bytes: %d %d, %v", len(args), r.Status, len(r.Data), err)
+	}
+}
+
+func TestWindowsCarryCallsOfEverySize(t *testing.T) {
+	for name, plan := range map[string]Plan{
+		"windows": {}, "small windows": {Ring: Ring{Bytes: 128 << 10}}, "copying": {NoWindows: true},
+	} {
+		t.Run(name, func(t *testing.T) {
+			b := withWindows(t, plan)
+			for _, n := range []int{0, 1, 1000, 60 << 10, 70 << 10, 1 << 20, 2<<20 - 100, 2 << 20, 5 << 20, 10, 30 << 20, 10} {
+				b.echoes(text(n)) // those that do not fit are pulled and streamed
+			}
+			for tool, want := range map[string]string{"typed": "[1,2,3]", "heap": "{}", "head": "125", "fail": "it failed"} {
+				r, err := b.call(t.Context(), tool, []byte("{}"), &desk{})
+				if err != nil || string(r.Data) != want {
+					t.Errorf("%s: %q, %v", tool, r.Data, err)
+				}
+			}
+		})
+	}
+}
+
+// The result is written where the host reads it: half of the ring is its room.
+func TestTheResultHasRoomInTheWindow(t *testing.T) {
+	for want, plan := range map[string]Plan{fmt.Sprint(2 << 20): {}, "0": {NoWindows: true}} {
+		b := withWindows(t, plan)
+		r, err := b.call(t.Context(), "room", []byte("{}"), &desk{})
+		if err != nil || string(r.Data) != want {
+			t.Errorf("%q, want %s: %v", r.Data, want, err)
+		}
+	}
+}
+
+// A guest that writes to the inbound window ends, by an ordinary trap, and what
+// the host has written there is intact.
+func TestAWriteToTheInboundWindowTraps(t *testing.T) {
+	b := withWindows(t, Plan{})
+	for range 3 {
+		args := text(100_000)
+		_, err := b.call(t.Context(), "scribble", args, &desk{})
+		var failure *transport.Failure
+		if !errors.As(err, &failure) || failure.Kind != wire.FailureKind_FAILURE_TRAP || !strings.Contains(failure.Message, "out of bounds") {
+			t.Fatalf("%v", err)
+		}
+		select {
+		case <-b.Done():
+			t.Fatal("the process has ended")
+		default:
+		}
+		b.echoes(args) // in a new instance with windows of its own
+	}
+	r, err := b.call(t.Context(), "room", []byte("{}"), &desk{})
+	if err != nil || string(r.Data) == "0" {
+		t.Errorf("the new instance has no windows: %q, %v", r.Data, err)
+	}
+}
+
+// Whatever asks the sandbox to write to the inbound window for it is refused.
+func TestAHostFunctionDoesNotWriteToTheInboundWindow(t *testing.T) {
+	b := withWindows(t, Plan{})
+	r, err := b.call(t.Context(), "fetch", []byte(`{"url":"https://example.com/"}`), body(1000))
+	if err != nil || r.Status != transport.StatusToolFailed || !strings.HasPrefix(string(r.Data), "0 bytes") {
+		t.Fatalf("%d %q, %v", r.Status, r.Data, err)
+	}
+	b.echoes(text(100))
+}
+
+func TestWindowsSurviveThatTheGuestGrows(t *testing.T) {
+	b := withWindows(t, Plan{})
+	for range 3 {
+		args := text(500_000)
+		r, err := b.call(t.Context(), "grow", args, &desk{})
+		if err != nil || !bytes.Equal(r.Data, args) {
+			t.Fatalf("%d %.100q, %v", len(r.Data), r.Data, err)
+		}
+	}
+	r, err := b.call(t.Context(), "room", []byte("{}"), &desk{})
+	if err != nil || string(r.Data) == "0" {
+		t.Errorf("no windows any more: %q, %v", r.Data, err)
+	}
+}
+
+// Forged bytes in the outbound window are at worst a bad result.
+func TestForgedBytesAreABadResult(t *testing.T) {
+	b := withWindows(t, Plan{})
+	for range 3 {
+		r, err := b.call(t.Context(), "forge", []byte("{}"), &desk{})
+		if err != nil || !bytes.Equal(r.Data, bytes.Repeat([]byte{0xff}, 93)) {
+			t.Fatalf("%x, %v", r.Data, err)
+		}
+		b.echoes(text(10))
+	}
+}
+
+// A window shows what earlier calls have left in the ring: the instance of a
+// single call has none.
+func TestNoWindowsWithLifetimeCall(t *testing.T) {
+	b := start(t, windows, false, Plan{}, "ring")
+	if b.Windows() {
+		t.Error("there are windows")
+	}
+	b.echoes(text(1000))
+}
+
+// Windows may take a quarter of the guest's memory.
+func TestNoWindowsInALittleMemory(t *testing.T) {
+	b := start(t, windows, false, Plan{Session: true, Ring: Ring{Bytes: guestMemory/8 + 64<<10}}, "ring")
+	if b.Windows() {
+		t.Error("there are windows")
+	}
+	b.echoes(text(1000))
+}
+
+func TestACancelledCallWithWindowsLeavesThemUsable(t *testing.T) {
+	b := withWindows(t, Plan{})
+	entered, returned := make(chan struct{}), make(chan struct{})
+	d := &desk{handle: func(context.Context, *wire.CapabilityRequest) *wire.CapabilityReply {
+		close(entered)
+		<-returned
+		return &wire.CapabilityReply{}
+	}}
+	ctx, cancel := context.WithCancel(t.Context())
+	go func() {
+		<-entered
+		cancel()
+	}()
+	if _, err := b.call(ctx, "fetch", []byte(`{"url":"https://example.com/"}`), d); !errors.Is(err, context.Canceled) {
+		t.Fatal(err)
+	}
+	close(returned)
+	if !b.Idle(t.Context()) {
+		t.Fatal("not idle")
+	}
+	b.echoes(text(100_000))
+}
