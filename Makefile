@@ -7,12 +7,13 @@ PREFIX      ?= /usr/local
 VERSION     ?= dev
 
 TOOLS       := jq github rogue
+NATIVE_GO    = $(shell find examples/notes/plugin internal/seccomp pluginkit -name '*.go' -not -name '*_test.go' -not -path '*/testdata/*')
 GUESTS      := $(TOOLS:%=bin/tools/%.wasm)
 JAIL_GO      = $(shell find plugins/jail internal/orders internal/seccomp -name '*.go' -not -name '*_test.go' 2>/dev/null)
 HOST_GO      = $(shell find main.go host internal/orders internal/seccomp policies pluginkit shmchan -name '*.go' -not -name '*_test.go' -not -path '*/testdata/*' 2>/dev/null)
 # What the host embeds is part of it.
 HOST_EMBEDS  = host/cli/demo/policy.hcl
-GUEST_GO     = $(shell find pluginkit/guest -name '*.go' -not -name '*_test.go' -not -path '*/testdata/*')
+GUEST_GO     = $(shell find pluginkit/guest pluginkit/internal -name '*.go' -not -name '*_test.go' -not -path '*/testdata/*')
 # Packages that need no cgo must compile everywhere; only the engine needs it.
 CGO_FREE     = $(shell $(GO) list ./... | grep -v '/plugins/wasm\(/\|$$\)')
 STATICCHECK := honnef.co/go/tools/cmd/staticcheck@v0.7.0
@@ -21,7 +22,7 @@ STATICCHECK := honnef.co/go/tools/cmd/staticcheck@v0.7.0
 .DELETE_ON_ERROR:
 .PHONY: build help demo test check model hammer bench figures fuzz generate clean install uninstall force
 
-build: bin/ringfence bin/ringfence-jail bin/ringfence-plugin-wasm $(GUESTS) ## build everything into bin/ (the default)
+build: bin/ringfence bin/ringfence-jail bin/ringfence-plugin-wasm $(GUESTS) bin/plugins/notes ## build everything into bin/ (the default)
 
 help: ## list the targets
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed 's/:.*## /\t/' | sort | expand -t 14
@@ -53,8 +54,9 @@ bench: build ## measure; every figure comes with a baseline from the same run
 figures: ## measure the ring and write tables and plot into docs/ (best on a quiet machine)
 	$(GO) run ./shmchan/internal/ringbench -doc docs/shmchan.md -svg docs/shmchan.svg
 
-hammer: ## 10^10 bytes between two processes in each way of waiting, and peers killed at 10 000 points
+hammer: ## 10^10 bytes between two processes in each way of waiting, peers killed at 10 000 points, the whole hostile load
 	SHMCHAN_HAMMER_BYTES=10000000000 SHMCHAN_CRASHES=10000 $(GO) test -count 1 -timeout 60m -v -run '^(TestHammer|TestPeerKilled)$$' ./shmchan
+	HOST_LOAD=full $(GO) test -count 1 -timeout 60m -v -run '^TestHostile(Process)?Load$$' ./host
 
 fuzz: ## fuzz each target for FUZZTIME (default 30s), and a hostile process for HOSTILETIME (1m)
 	@set -e; for pkg in $$($(GO) list ./...); do \
@@ -91,5 +93,9 @@ bin/ringfence-jail: go.mod go.sum $(JAIL_GO)
 
 bin/tools/%.wasm: go.mod go.sum $(GUEST_GO) plugins/tools/%/*.go
 	GOOS=wasip1 GOARCH=wasm $(GO) build -buildmode=c-shared -trimpath -ldflags '-s -w' -o $@ ./plugins/tools/$*
+
+# A native plugin: an example, not part of what is installed.
+bin/plugins/notes: go.mod go.sum $(NATIVE_GO)
+	CGO_ENABLED=0 $(GO) build -trimpath -ldflags '-s -w' -o $@ ./examples/notes/plugin
 
 include plugins/wasm/wasm.mk

@@ -85,7 +85,11 @@ func (h *Host) do(ctx context.Context, c *call) (*Result, error) {
 	if err != nil {
 		err = classify(c.name, err)
 	}
-	if err := c.record(err); err != nil {
+	err = c.record(err)
+	if c.plugin != nil {
+		c.plugin.counters.called(err, c.ran)
+	}
+	if err != nil {
 		return nil, err
 	}
 	return result, nil
@@ -155,7 +159,7 @@ func (c *call) attempt(ctx context.Context) (*Result, error) {
 		return nil, err
 	}
 	result, reusable, err := c.serve(ctx, lease.Sandbox)
-	lease.Release(reusable)
+	lease.Release(reusable && !c.plugin.spent())
 	return result, err
 }
 
@@ -292,7 +296,7 @@ func (c *call) record(err error) error {
 	}
 	var ce *CallError
 	if errors.As(err, &ce) {
-		entry.Decision, entry.Reason = audit.Failed, ce.Error()
+		entry.Decision, entry.Reason, entry.Details.Cause = audit.Failed, ce.Error(), string(CauseOf(err))
 		if ce.Kind == ErrDenied || ce.Kind == ErrUnknownTool {
 			entry.Decision = audit.Deny
 		}

@@ -12,6 +12,7 @@
 // A call goes through these packages, in this order:
 //
 //	host                  finds the tool, checks arguments and result, keeps the audit record
+//	internal/native       what kind the source is, and what a native program needs
 //	internal/module       reads, pins, judges and limits the module
 //	internal/modcache     compiled modules from earlier runs
 //	internal/supervise    which sandbox serves the call

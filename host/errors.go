@@ -46,7 +46,7 @@ var (
 	ErrAudit = errors.New("no audit record")
 )
 
-// CallError is the error of a call.
+// CallError is the error of a call. CauseOf tells more finely what came of it.
 type CallError struct {
 	// Kind is one of the sentinels above.
 	Kind error
@@ -54,7 +54,7 @@ type CallError struct {
 	Tool string
 	// Detail is one printable line. It may hold words of the guest.
 	Detail string
-	// Err is the cause, when there is more to ask about it.
+	// Err is what is below, when there is more to ask about it.
 	Err error
 }
 
@@ -101,10 +101,10 @@ func classify(tool string, err error) *CallError {
 		kind = ErrCanceled
 	case errors.Is(err, sandbox.ErrCPUTime):
 		kind = ErrCPUTime
+	case errors.Is(err, sandbox.ErrCompile): // before what the compiler died of
+		kind = ErrModule
 	case errors.Is(err, sandbox.ErrMemory):
 		kind = ErrMemory
-	case errors.Is(err, sandbox.ErrCompile):
-		kind = ErrModule
 	case errors.Is(err, supervise.ErrClosed), errors.Is(err, ErrClosed):
 		kind = ErrClosed
 	}

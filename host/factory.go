@@ -15,6 +15,7 @@ import (
 
 	"github.com/ringfence/ringfence/host/internal/dynlink"
 	"github.com/ringfence/ringfence/host/internal/jail"
+	"github.com/ringfence/ringfence/host/internal/launch"
 	"github.com/ringfence/ringfence/host/internal/rundir"
 	"github.com/ringfence/ringfence/host/internal/sandbox"
 	"github.com/ringfence/ringfence/host/internal/stage"
@@ -24,6 +25,10 @@ import (
 // maxThreads is the GOMAXPROCS of a sandbox: one for the guest, one for
 // everything else.
 const maxThreads = 2
+
+// besideGuest is what a sandbox process may use beside its guest's memory and
+// compiled code, in bytes. Tests lower it.
+var besideGuest uint64 = 1 << 30
 
 // lazyFactory stages the sandbox program when it is first needed: copying and
 // hashing it takes milliseconds that a policy error should not cost.
@@ -37,7 +42,10 @@ type lazyFactory struct {
 	build   string
 	err     error
 
+	jailing     sync.Once
 	confinement *jail.Jail
+	ready       *launch.Ready
+	jailErr     error
 }
 
 // get returns the factory and the digest of the program and its libraries,
@@ -49,28 +57,36 @@ func (l *lazyFactory) get() (*sandbox.Factory, string, error) {
 
 func (l *lazyFactory) stage() (*sandbox.Factory, string, error) {
 	program := l.opts.Sandbox
-	trampoline := filepath.Join(filepath.Dir(program), orders.Trampoline)
-	for _, path := range []string{program, trampoline} {
-		if _, err := os.Stat(path); errors.Is(err, fs.ErrNotExist) {
-			return nil, "", fmt.Errorf("the sandbox program is not at %s: build it with `make`, or keep it beside the ringfence binary", path)
-		}
+	if err := built(program); err != nil {
+		return nil, "", err
 	}
-	confinement, err := l.jail(trampoline)
+	confinement, err := l.jail()
 	if err != nil {
 		return nil, "", err
 	}
-	factory, build, err := l.program(program)
-	if err != nil {
-		_ = confinement.Close()
-		return nil, "", err
-	}
-	factory.Jail, l.confinement = confinement, confinement
-	return factory, build, nil
+	return l.program(program, confinement)
 }
 
-// jail stages the trampoline, tries the layers, and refuses a machine that does
-// not give what the policy demands.
-func (l *lazyFactory) jail(trampoline string) (*jail.Jail, error) {
+func built(path string) error {
+	if _, err := os.Stat(path); errors.Is(err, fs.ErrNotExist) {
+		return fmt.Errorf("the sandbox program is not at %s: build it with `make`, or keep it beside the ringfence binary", path)
+	}
+	return nil
+}
+
+// jail is the jail of all processes of this host, made when it is first needed.
+func (l *lazyFactory) jail() (*jail.Jail, error) {
+	l.jailing.Do(func() { l.confinement, l.jailErr = l.openJail() })
+	return l.confinement, l.jailErr
+}
+
+// openJail stages the trampoline, tries the layers, and refuses a machine that
+// does not give what the policy demands.
+func (l *lazyFactory) openJail() (*jail.Jail, error) {
+	trampoline := filepath.Join(filepath.Dir(l.opts.Sandbox), orders.Trampoline)
+	if err := built(trampoline); err != nil {
+		return nil, err
+	}
 	copies, err := l.copies("jail", stage.Item{Path: trampoline, As: orders.Trampoline, Exec: true})
 	if err != nil {
 		return nil, err
@@ -85,24 +101,19 @@ func (l *lazyFactory) jail(trampoline string) (*jail.Jail, error) {
 		_ = confinement.Close()
 		return nil, err
 	}
+	// The first process is made while programs are copied.
+	l.ready = launch.Keep(confinement)
 	return confinement, nil
 }
 
 // program stages the sandbox program with everything that it loads: in its root
 // there will be nothing else.
-func (l *lazyFactory) program(path string) (*sandbox.Factory, string, error) {
+func (l *lazyFactory) program(path string, confinement *jail.Jail) (*sandbox.Factory, string, error) {
 	needs, err := dynlink.Of(path, filepath.Join(filepath.Dir(path), jail.LibraryFolder))
 	if err != nil {
 		return nil, "", err
 	}
-	items := []stage.Item{{Path: path, Exec: true}}
-	if needs.Loader != "" {
-		items = append(items, stage.Item{Path: needs.Loader, As: needs.Loader[1:], Exec: true})
-	}
-	for _, name := range slices.Sorted(maps.Keys(needs.Libraries)) {
-		items = append(items, stage.Item{Path: needs.Libraries[name], As: filepath.Join(jail.LibraryFolder, name)})
-	}
-	copies, err := l.copies("program", items...)
+	copies, err := l.copies("program", append([]stage.Item{{Path: path, Exec: true}}, libraries(needs)...)...)
 	if err != nil {
 		return nil, "", err
 	}
@@ -110,14 +121,33 @@ func (l *lazyFactory) program(path string) (*sandbox.Factory, string, error) {
 	for _, c := range copies {
 		digests = append(digests, c.SHA256)
 	}
+	return l.made(confinement, copies[0].Path, needs.Loader), strings.Join(digests, "+"), nil
+}
+
+// libraries are the items of what a program loads.
+func libraries(needs dynlink.Needs) (items []stage.Item) {
+	if needs.Loader != "" {
+		items = append(items, stage.Item{Path: needs.Loader, As: needs.Loader[1:], Exec: true})
+	}
+	for _, name := range slices.Sorted(maps.Keys(needs.Libraries)) {
+		items = append(items, stage.Item{Path: needs.Libraries[name], As: filepath.Join(jail.LibraryFolder, name)})
+	}
+	return items
+}
+
+// made is the factory of a staged program.
+func (l *lazyFactory) made(confinement *jail.Jail, program, loader string) *sandbox.Factory {
 	return &sandbox.Factory{
-		Executable:  copies[0].Path,
-		Loader:      needs.Loader,
+		Executable:  program,
+		Loader:      loader,
+		Jail:        confinement,
+		Ready:       l.ready,
 		Dir:         l.dir,
 		Logger:      l.opts.Logger.Named("sandbox"),
 		Threads:     min(maxThreads, runtime.NumCPU()),
 		LoadTimeout: l.opts.StartTimeout,
-	}, strings.Join(digests, "+"), nil
+		Beside:      besideGuest,
+	}
 }
 
 // copies stages the items in a folder of that name, which becomes a root.
@@ -128,7 +158,7 @@ func (l *lazyFactory) copies(name string, items ...stage.Item) ([]stage.File, er
 	}
 	copies, err := stage.Stage(dir, append(items, stage.Item{Folder: true, As: jail.SocketFolder})...)
 	if err != nil {
-		return nil, fmt.Errorf("copy the sandbox program: %w", err)
+		return nil, errors.Join(fmt.Errorf("copy a program: %w", err), l.dir.Remove(name))
 	}
 	return copies[:len(items)], nil
 }
@@ -136,7 +166,9 @@ func (l *lazyFactory) copies(name string, items ...stage.Item) ([]stage.File, er
 // close gives up the jail, when no sandbox will be started any more.
 func (l *lazyFactory) close() {
 	l.once.Do(func() { l.err = ErrClosed })
+	l.jailing.Do(func() { l.jailErr = ErrClosed })
 	if l.confinement != nil {
+		l.ready.Close()
 		_ = l.confinement.Close()
 	}
 }

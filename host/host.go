@@ -91,6 +91,8 @@ type Host struct {
 
 	calls  atomic.Uint64
 	active sync.WaitGroup // calls that are under way
+	follow sync.WaitGroup // goroutines that live as long as sandboxes do
+	idle   sync.Once      // starts watchIdle
 
 	mu     sync.Mutex
 	closed bool
@@ -191,6 +193,7 @@ func (h *Host) Close() error {
 		errs = append(errs, h.pool.Close(ctx))
 	}
 	h.active.Wait()
+	await(ctx, &h.follow) // they write to the audit log
 	for _, p := range h.plugins {
 		p.close()
 	}
@@ -204,6 +207,19 @@ func (h *Host) Close() error {
 		errs = append(errs, h.audit.Close())
 	}
 	return errors.Join(errs...)
+}
+
+// await waits for a group, or until ctx ends.
+func await(ctx context.Context, group *sync.WaitGroup) {
+	done := make(chan struct{})
+	go func() {
+		group.Wait()
+		close(done)
+	}()
+	select {
+	case <-done:
+	case <-ctx.Done():
+	}
 }
 
 // enter counts a call, so that Close can wait for it.

@@ -29,9 +29,7 @@ var kinds = map[wire.FailureKind]error{
 // same host still answers after it.
 func TestHostileModules(t *testing.T) {
 	dir := t.TempDir()
-	if out, err := exec.Command("go", "run", "../plugins/wasm/testdata/hostile/assemble", dir).CombinedOutput(); err != nil {
-		t.Fatalf("assemble: %v\n%s", err, out)
-	}
+	assemble(t, dir)
 	policy := strings.Builder{}
 	policy.WriteString("ringfence {\n  state_dir = \"STATE\"\n  max_sandboxes = 3\n}\n")
 	for _, m := range hostile.Modules() {
@@ -47,6 +45,14 @@ func TestHostileModules(t *testing.T) {
 				t.Fatalf("after it an honest plugin answers %v, %v", r, err)
 			}
 		})
+	}
+}
+
+// assemble writes the hostile modules to a folder.
+func assemble(t *testing.T, dir string) {
+	t.Helper()
+	if out, err := exec.Command("go", "run", "../plugins/wasm/testdata/hostile/assemble", dir).CombinedOutput(); err != nil {
+		t.Fatalf("assemble: %v\n%s", err, out)
 	}
 }
 

@@ -15,6 +15,7 @@ import (
 	"github.com/ringfence/ringfence/host/internal/manifest"
 	"github.com/ringfence/ringfence/host/internal/modcache"
 	"github.com/ringfence/ringfence/host/internal/module"
+	"github.com/ringfence/ringfence/host/internal/native"
 	"github.com/ringfence/ringfence/host/internal/sandbox"
 	"github.com/ringfence/ringfence/host/internal/sealed"
 	"github.com/ringfence/ringfence/policies"
@@ -40,16 +41,20 @@ type plugin struct {
 	// channel because waiting for it must end with the caller's context.
 	preparing chan struct{}
 
+	counters counters
+
 	mu       sync.Mutex
 	prepared *prepared
 	tools    []manifest.Tool
 	extras   manifest.Extras
 }
 
-// prepared is a module that is ready to be loaded.
+// prepared is a module that is ready to be loaded, or a native program that is
+// ready to be started.
 type prepared struct {
-	code *os.File // sealed
-	size int64
+	code   *os.File // sealed
+	size   int64
+	native *sandbox.Factory // of the program, nil for a module
 }
 
 func newPlugin(h *Host, p *policies.Plugin) *plugin {
@@ -73,6 +78,32 @@ func (p *plugin) prepare(ctx context.Context) (*prepared, error) {
 	if ready := p.ready(); ready != nil {
 		return ready, nil
 	}
+	ready, err := p.prepareKind(ctx)
+	if err != nil {
+		return nil, err
+	}
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	p.prepared = ready
+	return ready, nil
+}
+
+// prepareKind prepares what the source turns out to be.
+func (p *plugin) prepareKind(ctx context.Context) (*prepared, error) {
+	kind, err := native.Kind(p.policy.Source())
+	if err != nil {
+		return nil, p.unfit(err)
+	}
+	if err := p.policy.Fits(kind); err != nil {
+		return nil, &CallError{Kind: ErrModule, Tool: p.policy.Name(), Detail: err.Error(), Err: err}
+	}
+	if kind == policies.KindNative {
+		return p.prepareNative()
+	}
+	return p.prepareModule(ctx)
+}
+
+func (p *plugin) prepareModule(ctx context.Context) (*prepared, error) {
 	factory, build, err := p.host.factory.get()
 	if err != nil {
 		return nil, err
@@ -80,7 +111,7 @@ func (p *plugin) prepare(ctx context.Context) (*prepared, error) {
 	limits := p.policy.Limits()
 	m, err := module.Load(p.policy.Source(), p.policy.SHA256(), limits.Memory)
 	if err != nil {
-		return nil, &CallError{Kind: ErrModule, Tool: p.policy.Name(), Detail: p.policy.DeclRange() + ": " + err.Error(), Err: err}
+		return nil, p.unfit(err)
 	}
 	key := modcache.Inputs{
 		Module: m.Digest, Engine: p.policy.Engine(), Build: build,
@@ -90,11 +121,7 @@ func (p *plugin) prepare(ctx context.Context) (*prepared, error) {
 	if err != nil {
 		return nil, err
 	}
-	ready := &prepared{code: code, size: size}
-	p.mu.Lock()
-	defer p.mu.Unlock()
-	p.prepared = ready
-	return ready, nil
+	return &prepared{code: code, size: size}, nil
 }
 
 func (p *plugin) ready() *prepared {
@@ -134,6 +161,7 @@ func (p *plugin) compile(ctx context.Context, factory *sandbox.Factory, key modc
 	}
 	report(Progress{Phase: "compiling"})
 	defer func() { report(Progress{Done: true, Err: err}) }()
+	p.counters.compilations.Add(1)
 	defer func() {
 		entry := audit.Entry{Plugin: name, Kind: "compile", Decision: audit.Allow, Details: audit.Details{Duration: time.Since(started)}}
 		if err != nil {
@@ -166,10 +194,6 @@ func (p *plugin) start(ctx context.Context) (*sandbox.Sandbox, error) {
 	if err != nil {
 		return nil, err
 	}
-	factory, _, err := p.host.factory.get()
-	if err != nil {
-		return nil, err
-	}
 	limits := p.policy.Limits()
 	plan := sandbox.Plan{
 		Plugin: p.policy.Name(), Engine: p.policy.Engine(),
@@ -182,17 +206,32 @@ func (p *plugin) start(ctx context.Context) (*sandbox.Sandbox, error) {
 		plan.Env = append(plan.Env, [2]string{v.Name, v.Value})
 	}
 	started := time.Now()
-	s, err := factory.Start(ctx, plan)
+	s, err := p.launch(ctx, ready, plan)
 	entry := audit.Entry{Plugin: p.policy.Name(), Kind: "launch", Decision: audit.Allow, Details: audit.Details{Duration: time.Since(started)}}
 	if err != nil {
+		p.counters.launchFailures.Add(1)
 		entry.Decision, entry.Reason = audit.Failed, err.Error()
 		return nil, errors.Join(err, p.host.record(p.policy.Name(), entry))
 	}
+	p.counters.launched()
+	p.host.follow.Go(func() { p.follow(s) })
+	p.host.idle.Do(func() { p.host.follow.Go(p.host.watchIdle) })
 	if err := errors.Join(p.learn(s.Tools, s.Extras), p.host.record(p.policy.Name(), entry)); err != nil {
 		s.Kill()
 		return nil, err
 	}
 	return s, nil
+}
+
+func (p *plugin) launch(ctx context.Context, ready *prepared, plan sandbox.Plan) (*sandbox.Sandbox, error) {
+	if ready.native != nil {
+		return p.startNative(ctx, ready.native, plan)
+	}
+	factory, _, err := p.host.factory.get()
+	if err != nil {
+		return nil, err
+	}
+	return factory.Start(ctx, plan)
 }
 
 // learn remembers what a plugin offers. A guest that tells every instance
@@ -243,7 +282,9 @@ func (p *plugin) close() {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	if p.prepared != nil {
-		p.prepared.code.Close()
+		if p.prepared.code != nil {
+			p.prepared.code.Close()
+		}
 		p.prepared = nil
 	}
 }

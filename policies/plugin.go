@@ -48,22 +48,32 @@ type Plugin struct {
 	client   *ClientGrant
 	tools    []ToolHints // by name
 	declared hcl.Range
+
+	workspaces []Workspace
+	filter     Filter // "" when the kind of the source decides
+	filterAt   hcl.Range
+	envAt      hcl.Range
+	engineAt   *hcl.Range // nil when the block names none
+	isModule   bool       // the source is called so
 }
 
 // Name is the label of the block: [a-z][a-z0-9_-]{0,62}.
 func (p *Plugin) Name() string { return p.name }
 
-// Source is the absolute path of the module. The file need not exist.
+// Source is the absolute path of the module or the program. The file need not
+// exist.
 func (p *Plugin) Source() string { return p.source }
 
-// SHA256 is the digest the module must have, 64 lower-case hex digits, or ""
+// SHA256 is the digest the source must have, 64 lower-case hex digits, or ""
 // when the policy does not pin it.
 func (p *Plugin) SHA256() string { return p.sha256 }
 
-// Engine is the WASM engine, for now always "wasmer".
+// Engine is the WASM engine, for now always "wasmer". It means nothing to a
+// native plugin.
 func (p *Plugin) Engine() string { return "wasmer" }
 
-// Lifetime says how long an instance lives.
+// Lifetime says how long an instance lives; of a native plugin, how long a
+// process.
 func (p *Plugin) Lifetime() Lifetime { return p.lifetime }
 
 // Limits returns what bounds the plugin.
@@ -115,6 +125,12 @@ func (d *decoder) plugin(b *hclsyntax.Block, settings Settings) {
 		p.client = d.clientGrant(c)
 	}
 	p.tools = d.tools(b)
+	for _, w := range blocksOf(b, "workspace") {
+		if pluginShape.labelled(w) {
+			d.workspace(p, w)
+		}
+	}
+	d.fits(p)
 }
 
 func blocksOf(b *hclsyntax.Block, blockType string) []*hclsyntax.Block {
@@ -133,18 +149,24 @@ func (d *decoder) pluginArguments(p *Plugin, b *hclsyntax.Block) {
 		d.errorf(b.DefRange(), fmt.Sprintf("plugin %q has no source", p.name), "Write source = \"./%s.wasm\".", p.name)
 	} else if text, ok := d.text(a, anywhere); ok {
 		p.source, _ = d.path(a, text)
+		p.isModule = strings.HasSuffix(text, ".wasm")
 	}
 	if a := attrs["sha256"]; a != nil {
 		p.sha256 = d.sha256(a)
 	}
 	if a := attrs["engine"]; a != nil {
 		d.engine(a)
+		at := a.Expr.Range()
+		p.engineAt = &at
+	}
+	if a := attrs["seccomp"]; a != nil {
+		d.seccomp(p, a)
 	}
 	if a := attrs["lifetime"]; a != nil {
 		p.lifetime = d.lifetime(a)
 	}
 	if a := attrs["env"]; a != nil {
-		p.env = d.environment(a)
+		p.env, p.envAt = d.environment(a), a.Expr.Range()
 	}
 }
 

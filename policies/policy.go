@@ -26,6 +26,7 @@ type Policy struct {
 	shown    map[string]*hcl.File // for snippets
 	files    []string
 	digest   string
+	guarded  []guarded // what no workspace may reach
 }
 
 // Settings returns the host's settings.
@@ -154,6 +155,7 @@ func (d *decoder) decode(p *Policy, bodies []*hclsyntax.Body) {
 		p.plugins = append(p.plugins, plugin)
 	}
 	sort.Slice(p.plugins, func(i, j int) bool { return p.plugins[i].name < p.plugins[j].name })
+	d.guard(p)
 	if d.diags.HasErrors() {
 		return // a secret may be unused only because its plugin is at fault
 	}

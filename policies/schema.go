@@ -49,15 +49,22 @@ var secretShape = shape{
 
 var pluginShape = shape{
 	name:      `a "plugin" block`,
-	arguments: []string{"source", "sha256", "engine", "lifetime", "env"},
-	blocks:    map[string]int{"limits": 0, "http": 0, "client": 0, "tool": 1},
-	labels:    map[string]string{"tool": `tool "remove" { … }, with the name of a tool of this plugin`},
+	arguments: []string{"source", "sha256", "engine", "seccomp", "lifetime", "env"},
+	blocks:    map[string]int{"limits": 0, "http": 0, "workspace": 1, "client": 0, "tool": 1},
+	labels: map[string]string{
+		"workspace": `workspace "notes" { … }`,
+		"tool":      `tool "remove" { … }, with the name of a tool of this plugin`,
+	},
 	notYet: map[string]string{
-		"workspace": "Remove the block; a plugin sees no files.",
 		"invoke":    "Remove the block; a plugin cannot call other plugins' tools.",
 		"guard":     "Remove the block; data that crosses the wall is not scanned yet.",
 		"isolation": "Write it in the ringfence block: it counts for all plugins.",
 	},
+}
+
+var workspaceShape = shape{
+	name:      `a "workspace" block`,
+	arguments: []string{"path", "access"},
 }
 
 var limitsShape = shape{

@@ -14,7 +14,8 @@ import (
 type declaredSecret struct {
 	secret   Secret
 	declared hcl.Range
-	used     bool // a credential names it
+	used     bool   // a credential names it
+	file     string // its absolute path, or ""
 }
 
 // secret decodes a secret block.
@@ -70,7 +71,7 @@ func (d *decoder) secretFile(s *declaredSecret, attr *hclsyntax.Attribute) {
 	if !ok {
 		return
 	}
-	s.secret = fileSecret(s.secret.name, path)
+	s.secret, s.file = fileSecret(s.secret.name, path), path
 	at := attr.Expr.Range()
 	info, err := os.Stat(path)
 	switch {

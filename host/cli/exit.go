@@ -76,6 +76,7 @@ type failure struct {
 	OK    bool `json:"ok"`
 	Error struct {
 		Kind     string             `json:"kind"`
+		Cause    host.Cause         `json:"cause,omitempty"`
 		Message  string             `json:"message"`
 		ExitCode int                `json:"exit_code"`
 		Problems []policies.Problem `json:"problems,omitempty"`
@@ -93,6 +94,10 @@ func (a *app) report(err error) {
 	if a.json && !errors.Is(err, errOutput) {
 		var f failure
 		f.Error.Kind, f.Error.Message, f.Error.ExitCode = errorName(err), err.Error(), exitCode(err)
+		var failed *host.CallError
+		if errors.As(err, &failed) {
+			f.Error.Cause = host.CauseOf(failed)
+		}
 		if isPolicy {
 			f.Error.Problems = policy.Problems()
 		}

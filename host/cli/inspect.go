@@ -13,26 +13,37 @@ import (
 	"github.com/spf13/cobra"
 
 	"github.com/ringfence/ringfence/host/internal/module"
+	"github.com/ringfence/ringfence/host/internal/native"
 	"github.com/ringfence/ringfence/host/internal/printable"
 	"github.com/ringfence/ringfence/pluginkit/wasmbin"
+	"github.com/ringfence/ringfence/policies"
 )
 
 func (a *app) inspectCommand() *cobra.Command {
 	return &cobra.Command{
-		Use:   "inspect FILE.wasm",
-		Short: "Show what a module asks for, without running it",
+		Use:   "inspect FILE",
+		Short: "Show what a module or a native plugin asks for, without running it",
 		Long: `Inspect reads a WebAssembly module without running or compiling any of it, and
-shows what it imports, exports and needs, and whether it can be a plugin.
+shows what it imports, exports and needs, and whether it can be a plugin. Of a
+native program it shows for which machine it is, and what libraries it loads;
+whether it speaks a plugin's protocol shows when it runs.
 
-What the module says of itself (language, tools that built it) is its author's
+What the file says of itself (language, tools that built it) is its author's
 claim. Exit code 2 when the file cannot be a plugin.`,
 		Example: `  ringfence inspect jq.wasm
-  ringfence inspect jq.wasm --json | jq .sha256`,
-		Args: exactArgs("FILE.wasm"),
-		ValidArgsFunction: func(*cobra.Command, []string, string) ([]string, cobra.ShellCompDirective) {
-			return []string{"wasm"}, cobra.ShellCompDirectiveFilterFileExt
+  ringfence inspect jq.wasm --json | jq .sha256
+  ringfence inspect bin/plugins/notes`,
+		Args: exactArgs("FILE"),
+		RunE: func(_ *cobra.Command, args []string) error {
+			kind, err := native.Kind(args[0])
+			switch {
+			case err != nil:
+				return usagef("%s", err)
+			case kind == policies.KindNative:
+				return a.inspectNative(args[0])
+			}
+			return a.inspect(args[0])
 		},
-		RunE: func(_ *cobra.Command, args []string) error { return a.inspect(args[0]) },
 	}
 }
 

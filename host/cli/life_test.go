@@ -164,8 +164,8 @@ func TestASandboxThatIsStoppedOrKilledFailsTheCall(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			d := deploy(t, patient)
 			go func() {
-				eventually(t, "a sandbox runs", func() bool { return len(d.sandboxes()) > 0 })
-				for _, pid := range d.sandboxes() {
+				eventually(t, "a sandbox runs", func() bool { return len(d.serving()) > 0 })
+				for _, pid := range d.serving() {
 					syscall.Kill(pid, tt.signal)
 				}
 			}()

@@ -94,7 +94,12 @@ func (d *deployment) start(args ...string) *exec.Cmd {
 // sandboxes lists the processes whose root is the staged sandbox program of this
 // deployment. A sandbox knows itself by other paths; the kernel's table of its
 // mounts tells where its root comes from.
-func (d *deployment) sandboxes() (pids []int) {
+func (d *deployment) sandboxes() []int { return d.rooted("") }
+
+// serving lists those that are not the jail's own trial.
+func (d *deployment) serving() []int { return d.rooted("/program") }
+
+func (d *deployment) rooted(in string) (pids []int) {
 	entries, err := os.ReadDir("/proc")
 	if err != nil {
 		d.t.Fatal(err)
@@ -108,7 +113,7 @@ func (d *deployment) sandboxes() (pids []int) {
 		}
 		mounts, _ := os.ReadFile(fmt.Sprintf("/proc/%d/mountinfo", pid))
 		for line := range strings.Lines(string(mounts)) {
-			if f := strings.Fields(line); len(f) > 4 && f[4] == "/" && strings.Contains(f[3], run) {
+			if f := strings.Fields(line); len(f) > 4 && f[4] == "/" && strings.Contains(f[3], run) && strings.HasSuffix(f[3], in) {
 				pids = append(pids, pid)
 				break
 			}

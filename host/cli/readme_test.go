@@ -67,6 +67,62 @@ func TestTheREADMEIsTrue(t *testing.T) {
 	}
 }
 
+// So does the page about native plugins: its policy loads, and its program builds
+// and answers through the host.
+func TestTheNativePluginsPageIsTrue(t *testing.T) {
+	page, err := os.ReadFile("../../docs/native-plugins.md")
+	if err != nil {
+		t.Fatal(err)
+	}
+	block := func(language string) string {
+		m := regexp.MustCompile("(?s)```" + language + "\n(.*?)```").FindStringSubmatch(string(page))
+		if m == nil {
+			t.Fatalf("the page has no %s", language)
+		}
+		return m[1]
+	}
+	d := deploy(t, simple)
+	d.write("ringfence.hcl", d.expand("ringfence {\n  state_dir = \"STATE\"\n}\n")+block("hcl"))
+	if out := d.run("validate"); out.code != 0 || !strings.Contains(out.stdout, "source is not there yet") {
+		t.Errorf("%+v", out)
+	}
+	dir, err := os.MkdirTemp("../../examples", "page-")
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer os.RemoveAll(dir)
+	if err := os.WriteFile(filepath.Join(dir, "main.go"), []byte(block("go")), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	command := regexp.MustCompile(`CGO_ENABLED=0 go build[^\n]*`).FindString(string(page))
+	build := exec.Command("sh", "-c", command)
+	build.Dir = dir
+	if out, err := build.CombinedOutput(); err != nil {
+		t.Fatalf("%s: %v\n%s", command, err, out)
+	}
+	if err := os.Rename(filepath.Join(dir, "size"), filepath.Join(d.dir, "size")); err != nil {
+		t.Fatal(err)
+	}
+	docs := filepath.Join(d.dir, "docs")
+	if err := os.Mkdir(docs, 0o755); err != nil {
+		t.Fatal(err)
+	}
+	if err := os.WriteFile(filepath.Join(docs, "a"), []byte("four"), 0o644); err != nil {
+		t.Fatal(err)
+	}
+	d.write("ringfence.hcl", d.expand("ringfence {\n  state_dir = \"STATE\"\n}\nplugin \"p\" {\n  source = \"./size\"\n  workspace \"docs\" {\n    path = \"./docs\"\n  }\n}\n"))
+	if out := d.run("call", "p.size", `{"name": "a"}`); out.code != 0 || !strings.Contains(out.stdout, `"bytes": 4`) {
+		t.Errorf("%+v", out)
+	}
+	if out := d.run("inspect", "size"); out.code != 0 || !strings.Contains(out.stdout, "native program") {
+		t.Errorf("%+v", out)
+	}
+	out := d.run("inspect", filepath.Join(d.bin, "lib", "libwasmer.so"))
+	if out.code != 2 || !strings.Contains(out.stderr, "is a library, not a program") {
+		t.Errorf("a library: %+v", out)
+	}
+}
+
 // wantTranscript checks that the demo's part in the README is what the demo
 // prints: the same scenes with the same answers, whatever the times, the port and
 // where a long line is cut.

@@ -10,6 +10,7 @@ import (
 
 	"github.com/ringfence/ringfence/host"
 	"github.com/ringfence/ringfence/host/internal/module"
+	"github.com/ringfence/ringfence/host/internal/native"
 	"github.com/ringfence/ringfence/policies"
 )
 
@@ -21,9 +22,9 @@ func (a *app) validateCommand() *cobra.Command {
 remedy. It starts no process, opens no connection and reads no secret: variables
 that are not set on this machine are only warned about.
 
-Modules that are there are read, too: one that is not the pinned one, cannot be a
-plugin or needs more memory than its limit is an error. One that is not there is
-only noted, since it may be built later.`,
+Modules and native programs that are there are read, too: one that is not the
+pinned one, cannot be a plugin or does not fit what its block says is an error.
+One that is not there is only noted, since it may be built later.`,
 		Example: `  ringfence validate
   ringfence validate -p deploy/ --json`,
 		Args: exactArgs(),
@@ -48,6 +49,11 @@ type validatedPlugin struct {
 	Pinned bool   `json:"pinned"`
 	HTTP   bool   `json:"http"`
 	Built  bool   `json:"source_exists"`
+	// Kind is "wasm" or "native", "" when the source is not there; Seccomp is the
+	// filter that it runs under.
+	Kind       policies.Kind     `json:"kind,omitempty"`
+	Seccomp    policies.Filter   `json:"seccomp,omitempty"`
+	Workspaces map[string]string `json:"workspaces,omitempty"` // by name: "read" or "write"
 }
 
 func (a *app) validate() error {
@@ -58,9 +64,19 @@ func (a *app) validate() error {
 	v := validated{OK: true, Files: policy.Files(), Digest: policy.Digest(), Warnings: policy.Warnings(), Plugins: []validatedPlugin{}}
 	var unusable []error
 	for _, p := range policy.Plugins() {
-		there, err := checkModule(p)
+		kind, err := checkSource(p)
 		unusable = append(unusable, err)
-		v.Plugins = append(v.Plugins, validatedPlugin{p.Name(), p.Source(), p.SHA256() != "", p.HTTP() != nil, there})
+		one := validatedPlugin{Name: p.Name(), Source: p.Source(), Pinned: p.SHA256() != "", HTTP: p.HTTP() != nil, Built: kind != "", Kind: kind}
+		if kind != "" {
+			one.Seccomp = p.Filter(kind)
+		}
+		for _, w := range p.Workspaces() {
+			if one.Workspaces == nil {
+				one.Workspaces = map[string]string{}
+			}
+			one.Workspaces[w.Name] = w.Access()
+		}
+		v.Plugins = append(v.Plugins, one)
 	}
 	if err := errors.Join(unusable...); err != nil {
 		return err
@@ -73,6 +89,9 @@ func (a *app) validate() error {
 	}
 	for _, p := range v.Plugins {
 		note := ""
+		if p.Kind == policies.KindNative {
+			note += ", a native program"
+		}
 		if !p.Pinned {
 			note += ", not pinned by sha256"
 		}
@@ -85,16 +104,49 @@ func (a *app) validate() error {
 	return nil
 }
 
-// checkModule holds a plugin's module, if it is there, against what the policy
-// says of it, as the first call would.
-func checkModule(p *policies.Plugin) (there bool, _ error) {
-	if _, err := os.Stat(p.Source()); errors.Is(err, fs.ErrNotExist) {
-		return false, nil
+// checkSource holds a plugin's source, if it is there, against what the policy
+// says of it, as the first call would. It returns the kind, "" for a source that
+// is not there.
+func checkSource(p *policies.Plugin) (policies.Kind, error) {
+	path := p.Source()
+	if _, err := os.Stat(path); errors.Is(err, fs.ErrNotExist) {
+		return "", nil
 	}
-	if _, err := module.Load(p.Source(), p.SHA256(), p.Limits().Memory); err != nil {
-		return true, &host.CallError{Kind: host.ErrModule, Tool: p.Name(), Detail: p.DeclRange() + ": " + err.Error(), Err: err}
+	kind, err := native.Kind(path)
+	if err != nil {
+		return "", unusableSource(p, p.DeclRange()+": "+err.Error(), err)
 	}
-	return true, nil
+	if err := p.Fits(kind); err != nil {
+		return kind, unusableSource(p, err.Error(), err)
+	}
+	if kind == policies.KindNative {
+		err = checkProgram(p)
+	} else {
+		_, err = module.Load(path, p.SHA256(), p.Limits().Memory)
+	}
+	if err != nil {
+		return kind, unusableSource(p, p.DeclRange()+": "+err.Error(), err)
+	}
+	return kind, nil
+}
+
+func checkProgram(p *policies.Plugin) error {
+	program, err := native.Inspect(p.Source())
+	if err != nil {
+		return err
+	}
+	if err := program.Check(p.Source(), p.Filter(policies.KindNative)); err != nil || p.SHA256() == "" {
+		return err
+	}
+	digest, _, err := native.Digest(p.Source())
+	if err == nil && digest != p.SHA256() {
+		err = &module.PinError{Path: p.Source(), Want: p.SHA256(), Got: digest}
+	}
+	return err
+}
+
+func unusableSource(p *policies.Plugin, detail string, err error) error {
+	return &host.CallError{Kind: host.ErrModule, Tool: p.Name(), Detail: detail, Err: err}
 }
 
 func count(n int, what string) string {

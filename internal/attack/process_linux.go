@@ -24,7 +24,7 @@ func init() {
 			err := unix.PtraceSeize(w.Other)
 			return said(err)
 		},
-		"be traced by its parent":             numeric(unix.SYS_PTRACE, unix.PTRACE_TRACEME),
+		"be traced by its parent":             beTraced,
 		"read the memory of another sandbox":  func(w *World) string { return readMemory(w.Other) },
 		"read the memory of the host":         func(w *World) string { return readMemory(w.Host) },
 		"write the memory of another sandbox": func(w *World) string { return writeMemory(w.Other) },
@@ -109,6 +109,26 @@ const Begun = "the attack has begun"
 // stderr is the one that the process was started with: go-plugin replaces
 // os.Stderr.
 var stderr = os.Stderr
+
+// beTraced must not receive a signal any more when it has succeeded: the thread
+// would stop, with all that waits for it, until a tracer that does not trace lets
+// it go on. Go's runtime signals its threads as it likes.
+func beTraced(*World) string {
+	said := make(chan string)
+	go func() {
+		runtime.LockOSThread()
+		var all unix.Sigset_t
+		for i := range all.Val {
+			all.Val[i] = ^all.Val[i]
+		}
+		if err := unix.PthreadSigmask(unix.SIG_BLOCK, &all, nil); err != nil {
+			said <- fmt.Sprintf("mask-%v", err)
+		}
+		said <- call(unix.SYS_PTRACE, unix.PTRACE_TRACEME)
+		select {} // its end would be its tracer's to see
+	}()
+	return <-said
+}
 
 func clen(b []byte) int {
 	for i, c := range b {

@@ -5,7 +5,7 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
-	"io"
+	"slices"
 )
 
 // Max bounds orders and reports, in bytes.
@@ -36,10 +36,9 @@ type Orders struct {
 	Env     []Text `json:"env"`
 	// Home is the working folder.
 	Home Text `json:"home"`
-	// Keep are the descriptors that the program gets beside 0, 1 and 2.
-	Keep []int `json:"keep"`
-	// Status is the descriptor of the report.
-	Status int `json:"status"`
+	// Files are the numbers that the descriptors which come with the orders get
+	// in the program, in the order in which they come. It gets no others.
+	Files []int `json:"files"`
 
 	// Limits are set soft and hard.
 	Limits []Limit `json:"limits"`
@@ -73,8 +72,8 @@ type Limit struct {
 // Mount is one file tree of the new root. Every one is without set-user-ID
 // files and devices.
 type Mount struct {
-	// Tree is the descriptor of a detached mount with its attributes set, or -1
-	// to make one of Path.
+	// Tree says which of the descriptors behind those of Files is a detached
+	// mount with its attributes set; -1: make one of Path.
 	Tree int  `json:"tree"`
 	Path Text `json:"path"`
 	// At is where it goes: "/", or a folder of the tree that is mounted there.
@@ -88,30 +87,25 @@ type Mount struct {
 type Path struct {
 	Path Text `json:"path"`
 	// Exec: it may be read and executed. Serve: files and sockets may be made
-	// in it. Neither: it may be read.
-	Exec  bool `json:"exec"`
-	Serve bool `json:"serve"`
+	// in it. Folder: all below it may be listed and read, and with Write changed:
+	// plain files and folders, nothing else. None of them: it may be read.
+	Exec   bool `json:"exec"`
+	Serve  bool `json:"serve"`
+	Folder bool `json:"folder"`
+	Write  bool `json:"write"`
 }
 
-// Write writes orders to the trampoline.
-func (o *Orders) Write(w io.Writer) error {
+func (o *Orders) encode() ([]byte, error) {
 	b, err := json.Marshal(o)
-	if err != nil {
-		return err
+	if err == nil && len(b) > Max {
+		err = fmt.Errorf("orders of %d bytes (maximum %d)", len(b), Max)
 	}
-	if len(b) > Max {
-		return fmt.Errorf("orders of %d bytes (maximum %d)", len(b), Max)
-	}
-	_, err = w.Write(b)
-	return err
+	return b, err
 }
 
-// Read reads orders to the end of r.
-func Read(r io.Reader) (*Orders, error) {
-	b, err := io.ReadAll(io.LimitReader(r, Max+1))
+// decode reads orders that came with so many descriptors.
+func decode(b []byte, descriptors int) (*Orders, error) {
 	switch {
-	case err != nil:
-		return nil, err
 	case len(b) == 0:
 		return nil, errors.New("no orders came; the host has gone")
 	case len(b) > Max:
@@ -126,23 +120,34 @@ func Read(r io.Reader) (*Orders, error) {
 	if d.More() {
 		return nil, errors.New("orders: something follows them")
 	}
-	return &o, o.check()
+	return &o, o.check(descriptors)
 }
 
+// maxFile is the highest number that a descriptor of a program can have.
+const maxFile = 63
+
 // check refuses orders that would leave out more than they say.
-func (o *Orders) check() error {
+func (o *Orders) check(descriptors int) error {
 	switch {
-	case o.Status < 3:
-		return fmt.Errorf("orders: report to descriptor %d: want 3 or more", o.Status)
 	case !o.Probe && (o.Program == "" || len(o.Args) == 0):
 		return errors.New("orders: no program")
 	case len(o.Mounts) > 0 && o.Mounts[0].At != "/":
 		return fmt.Errorf("orders: the first mount goes to %q, want /", o.Mounts[0].At)
 	}
-	for _, fd := range o.Keep {
-		if fd < 3 || fd == o.Status {
-			return fmt.Errorf("orders: keep descriptor %d: want 3 or more, and not that of the report", fd)
+	need := len(o.Files)
+	for i, n := range o.Files {
+		if n < 0 || n > maxFile || slices.Contains(o.Files[:i], n) {
+			return fmt.Errorf("orders: descriptor %d: want numbers of 0 to %d, each once", n, maxFile)
 		}
+	}
+	for _, m := range o.Mounts {
+		if m.Tree < -1 {
+			return fmt.Errorf("orders: mount %s: tree %d: want -1 or more", m.At, m.Tree)
+		}
+		need = max(need, len(o.Files)+m.Tree+1)
+	}
+	if descriptors != need {
+		return fmt.Errorf("orders: %d descriptors came, %d are named", descriptors, need)
 	}
 	return nil
 }

@@ -52,7 +52,17 @@ const (
 	cloneThreadGlibc = cloneThread | cloneSetTLS | cloneParentTID | cloneClearTID
 	cloneThreadMusl  = cloneThreadGlibc | cloneDetached
 
-	prSetName = 15
+	prSetName     = 15
+	prSetDumpable = 4
+
+	// Who has set-user-ID or set-group-ID files made writes his own programs for
+	// others to run as him.
+	setID = 0o6000
+
+	oRDWR    = 0x2
+	oCreat   = 0x40
+	oExcl    = 0x80
+	oCloexec = 0x80000
 
 	seccompSetModeFilter = 1
 	seccompTSync         = 1

@@ -39,7 +39,8 @@ func scheduling(params Params) []Rule {
 		allow("gettid", "locks of libc, signals of Go"),
 		allow("getrandom", "seeds of hash tables"),
 		forms("prctl", "names of threads. Other requests are answered with no, since Go names its memory and libc asks about things; among them are attacks, such as becoming dumpable, or outliving the host",
-			Form{Int(0, prSetName)}).or(EINVAL),
+			Form{Int(0, prSetName)},
+			Form{Int(0, prSetDumpable), Long(1, 0)}).or(EINVAL), // becoming opaque, which nothing takes back
 	}
 }
 
@@ -69,10 +70,15 @@ func ringMemory() Form {
 }
 
 func memory(maps ...Form) []Rule {
+	return append(memoryWithoutCode(maps...),
+		forms("mprotect", "guard pages, the memory of guests as it grows, compiled code; without PROT_GROWSDOWN and the like",
+			Form{Long(2, 0).Besides(protRead | protWrite | protExec)}))
+}
+
+// memoryWithoutCode leaves mprotect to the caller.
+func memoryWithoutCode(maps ...Form) []Rule {
 	return []Rule{
 		forms("mmap", "memory of one's own, not shared (RLIMIT_DATA would not count it) and not growing downwards (likewise); and the ring", maps...),
-		forms("mprotect", "guard pages, the memory of guests as it grows, compiled code; without PROT_GROWSDOWN and the like",
-			Form{Long(2, 0).Besides(protRead | protWrite | protExec)}),
 		forms("mremap", "libc's realloc; not to a chosen place, and not leaving the old place mapped", Form{Long(3, 0, mremapMayMove)}),
 		allow("munmap", "memory that is no longer needed"),
 		allow("brk", "libc's malloc"),

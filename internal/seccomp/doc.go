@@ -6,7 +6,8 @@
 // what happens to the rest, and why the call is in the table at all. Everything
 // that is not in the table kills the process. There is a profile for the sandbox
 // that runs WebAssembly (WASM) and one for other people's native plugins
-// (Native). Each has two stages:
+// (Native); a native plugin can have a narrow form of the former instead, without
+// files. Each has two stages:
 //
 //	stage one   an allowlist, before the handshake line is printed: from here
 //	            on bytes of strangers arrive, and modules are compiled

@@ -103,6 +103,11 @@ func TestReadme(t *testing.T) {
 			text += fmt.Sprintf("\n### `%s`, stage %d\n\n%s", p, stage, table.Markdown())
 		}
 	}
+	table, err := WASM.Table(One, Params{PID: 1, ExecFD: 9})
+	if err != nil {
+		t.Fatal(err)
+	}
+	text += fmt.Sprintf("\n### `wasm`, stage 1, for a native plugin\n\nDescriptor 9 stands for the plugin's file.\n\n%s", table.Markdown())
 	golden(t, "README.md", string(b), text)
 }
 

@@ -1,29 +1,67 @@
 package seccomp
 
+import "slices"
+
 // nativeOne is the filter for a third party's plugin, installed before it is
 // executed: so it has to allow what a dynamic loader does, what a Go program and
 // libc do to start, and go-plugin's socket; and files, since the granted
 // workspace is in the plugin's root. What the plugin may do with paths is not
 // decided here but by its root and by Landlock, which see them.
+//
+// Its code is what was executed and its libraries, from read-only files: no
+// memory that was ever writable becomes executable. So compilers that run what
+// they have made (of Java, JavaScript, Lua) cannot be plugins.
 func nativeOne(params Params) Table {
 	t := Table{Default: Kill}
-	t = t.with(scheduling(params)...).
-		with(memory(
-			privateMemory(),
-			droppableMemory(),
-			ringMemory(),
-			Form{Long(3, mapPrivate).Besides(mapFixed | mapNoReplace | mapDenyWrite | mapNoReserve)}, // libraries, files
+	return t.with(executed(params)...).
+		with(nativeMemory(
+			Form{Long(2, 0, protRead, protRead|protWrite, protRead|protExec), Long(3, mapPrivate).Besides(mapFixed | mapNoReplace | mapDenyWrite | mapNoReserve)}, // libraries, files
 		)...).
-		with(talking()...).
-		with(starting(params)...).
-		with(files()...).
-		with(sockets()...)
+		with(files()...)
+}
+
+// wasmNative is the "wasm" profile for a third party's plugin, installed before it
+// is executed: the filter of the WASM sandbox, and what it takes to start a static
+// program and to make go-plugin's socket. No file is opened and none is mapped.
+func wasmNative(params Params) Table {
+	t := Table{Default: Kill}
+	return t.with(executed(params)...).
+		with(nativeMemory()...).
+		with(
+			forms("openat", "go-plugin makes a file to find a name for its socket, and removes it; other files are answered as not there",
+				Form{Int(2, oRDWR|oCreat|oExcl|oCloexec), without(3, setID)}).or(ENOENT),
+			allow("unlinkat", "that file, and the socket at the end: the only ones that Landlock lets go"),
+			forms("fcntl", "flags of descriptors, seals", Form{Int(1, fGetFD, fSetFD, fGetFL, fSetFL, fDupFDCloexec, fGetSeals)}),
+			allow("fstat", "libc and Go ask what standard output is"),
+			answer("newfstatat", ENOENT, "as openat"),
+			answer("readlinkat", ENOENT, "as openat"),
+			answer("statx", ENOSYS, "callers fall back to newfstatat"),
+			answer("ioctl", ENOTTY, "is it a terminal? Among the others is TIOCSTI, which types into the host's"),
+			answer("fsync", EINVAL, "go-plugin, after the handshake line; what a pipe would say too"),
+			allow("writev", "as write"),
+			allow("readv", "as read"),
+		)
+}
+
+// executed is what any third party's plugin needs, beside memory and files.
+func executed(params Params) []Rule {
+	rules := slices.Concat(scheduling(params), talking(), starting(params), sockets())
 	if params.ExecFD != 0 {
-		t = t.with(forms("execveat", "the plugin itself, from the descriptor that the trampoline holds and the execution closes; another file under that number is for Landlock to refuse",
+		rules = append(rules, forms("execveat", "the plugin itself, from the descriptor that the trampoline holds and the execution closes; another file under that number is for Landlock to refuse",
 			Form{Int(0, uint32(params.ExecFD)), Int(4, atEmptyPath)}))
 	}
-	return t
+	return rules
 }
+
+func nativeMemory(maps ...Form) []Rule {
+	maps = append([]Form{privateMemory(0, protRead, protWrite, protRead|protWrite), droppableMemory(), ringMemory()}, maps...)
+	return append(memoryWithoutCode(maps...),
+		forms("mprotect", "guard pages, growing memory, and what a loader makes read-only when it has written it: nothing becomes executable",
+			Form{Long(2, 0).Besides(protRead | protWrite)}))
+}
+
+// without allows every value of an argument that has none of the bits.
+func without(arg int, bits uint32) Check { return Check{Arg: arg, Mask: bits, In: []uint32{0}} }
 
 // starting is what loaders, libc and runtimes do first.
 func starting(params Params) []Rule {
@@ -61,11 +99,18 @@ func files() []Rule {
 		answer("statx", ENOSYS, "callers fall back to newfstatat"),
 		answer("faccessat2", ENOSYS, "callers fall back to faccessat"),
 	}
+	for _, c := range []struct {
+		name string
+		mode int // the argument that holds it
+	}{{"openat", 3}, {"open", 2}, {"fchmod", 1}} {
+		rules = append(rules, forms(c.name, "files of the plugin's root, as far as Landlock allows; none that is set-user-ID or set-group-ID, with which somebody else on the machine could become the owner of the workspace",
+			Form{without(c.mode, setID)}).or(EPERM))
+	}
 	for _, name := range []string{
-		"openat", "open", "newfstatat", "fstat", "stat", "lstat", "access", "faccessat", "readlinkat", "readlink",
+		"newfstatat", "fstat", "stat", "lstat", "access", "faccessat", "readlinkat", "readlink",
 		"getcwd", "lseek", "pread64", "pwrite64", "readv", "writev", "preadv", "pwritev", "getdents64", "fsync",
 		"fdatasync", "ftruncate", "fallocate", "fadvise64", "unlinkat", "unlink", "rmdir", "mkdirat", "mkdir",
-		"renameat", "renameat2", "rename", "fchmod", "umask", "dup", "dup2", "dup3", "copy_file_range", "statfs", "fstatfs",
+		"renameat", "renameat2", "rename", "umask", "dup", "dup2", "dup3", "copy_file_range", "statfs", "fstatfs",
 	} {
 		rules = append(rules, allow(name, "files of the plugin's root, as far as Landlock allows"))
 	}
@@ -97,8 +142,8 @@ func sockets() []Rule {
 }
 
 // nativeTwo is what a native plugin loses when it serves: what it needed to
-// start. A plugin written with pluginkit enters it by itself, before the
-// handshake line.
+// start. A plugin written with pluginkit enters it by itself, before it hears of
+// the first call; of others nobody knows when they have started.
 func nativeTwo() Table {
 	t := Table{Default: Allow}
 	return t.with(onlyMaps(
@@ -107,13 +152,12 @@ func nativeTwo() Table {
 		ringMemory(),
 		Form{Long(2, protRead, protRead|protWrite), Long(3, mapPrivate)},
 	)).
+		with(withoutNewPeers()...).
 		with(
-			forms("mprotect", "nothing becomes executable", Form{Long(2, 0).Besides(protRead | protWrite)}),
 			kill("execveat", "the plugin has been executed"),
 			kill("socket", "the listener exists"),
 			kill("bind", "the listener exists"),
 			kill("listen", "the listener exists"),
 			kill("recvmsg", "the ring has been received"),
-			kill("seccomp", "no filter is needed any more"),
 		)
 }

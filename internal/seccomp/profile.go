@@ -25,7 +25,7 @@ type Params struct {
 	// PID is the process's own number, as it sees it.
 	PID int
 	// ExecFD, if not 0, is the descriptor whose file the process executes once
-	// stage one is in force; it must be close-on-exec. For Native only.
+	// stage one is in force; it must be close-on-exec. For third parties' programs.
 	ExecFD int
 }
 
@@ -37,11 +37,13 @@ func (p Profile) Table(stage Stage, params Params) (Table, error) {
 	switch {
 	case p == WASM && stage == One && params.ExecFD == 0:
 		return wasmOne(params), nil
-	case p == WASM && stage == Two:
+	case p == WASM && stage == Two && params.ExecFD == 0:
 		return wasmTwo(), nil
+	case p == WASM && stage == One:
+		return wasmNative(params), nil
 	case p == Native && stage == One:
 		return nativeOne(params), nil
-	case p == Native && stage == Two:
+	case stage == Two && (p == Native || p == WASM): // what is taken away is the same
 		return nativeTwo(), nil
 	}
 	return Table{}, fmt.Errorf("no seccomp profile %q with a stage %d and descriptor %d to execute", string(p), stage, params.ExecFD)

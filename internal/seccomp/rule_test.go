@@ -172,6 +172,23 @@ func TestNativeProfile(t *testing.T) {
 		{"an executable ring", "mmap", args(0, 4096, 5, mapShared, 4), Kill, Kill},
 		{"shared memory", "mmap", args(0, 4096, 3, mapShared|mapAnonymous), Kill, Kill},
 		{"a file", "openat", nil, Allow, Allow},
+		{"a new file", "openat", args(0, 0, oCreat, 0o666), Allow, Allow},
+		{"a set-user-ID file", "openat", args(0, 0, oCreat, 0o4755), Refuse(EPERM), Refuse(EPERM)},
+		{"a set-group-ID file", "openat", args(0, 0, oCreat, 0o2755), Refuse(EPERM), Refuse(EPERM)},
+		{"a mode", "fchmod", args(5, 0o755), Allow, Allow},
+		{"set-user-ID", "fchmod", args(5, 0o4755), Refuse(EPERM), Refuse(EPERM)},
+		{"set-user-ID by path", "fchmodat", args(5, 0, 0o4755), Kill, Kill},
+		{"memory", "mmap", args(0, 4096, protRead|protWrite, private), Allow, Allow},
+		{"writable code", "mmap", args(0, 4096, protRead|protWrite|protExec, private), Kill, Kill},
+		{"code of its own making", "mmap", args(0, 4096, protRead|protExec, private), Kill, Kill},
+		{"a file as writable code", "mmap", args(0, 4096, protRead|protWrite|protExec, mapPrivate, 4), Kill, Kill},
+		{"memory becomes code", "mprotect", args(0, 4096, protRead|protExec), Kill, Kill},
+		{"written and then read-only", "mprotect", args(0, 4096, protRead), Allow, Allow},
+		{"becoming opaque", "prctl", args(prSetDumpable, 0), Allow, Allow},
+		{"becoming dumpable", "prctl", args(prSetDumpable, 1), Refuse(EINVAL), Refuse(EINVAL)},
+		{"dumpable in the high half", "prctl", args(prSetDumpable, high), Refuse(EINVAL), Refuse(EINVAL)},
+		{"another peer", "accept4", args(5), Allow, Refuse(EAGAIN)},
+		{"a filter more", "seccomp", args(seccompSetModeFilter, seccompTSync), Allow, Kill},
 		{"flags behind a pointer", "openat2", nil, Refuse(ENOSYS), Refuse(ENOSYS)},
 		{"the listener", "socket", args(afUnix, sockStream|sockCloexec|sockNonblock), Allow, Kill},
 		{"datagrams", "socket", args(afUnix, 2), Refuse(EAFNOSUPPORT), Kill},
@@ -188,6 +205,27 @@ func TestNativeProfile(t *testing.T) {
 	// Without a descriptor to execute, nothing is executed.
 	judge(t, Native, Params{PID: self}, []judged{
 		{"standard input", "execveat", args(0, 0, 0, 0, atEmptyPath), Kill, Kill},
+	})
+}
+
+// The narrow filter lets a program start and serve, and open no file.
+func TestWASMProfileOfANativePlugin(t *testing.T) {
+	const fd, name = 9, oRDWR | oCreat | oExcl | oCloexec
+	judge(t, WASM, Params{PID: self, ExecFD: fd}, []judged{
+		{"the plugin", "execveat", args(fd, 0, 0, 0, atEmptyPath), Allow, Kill},
+		{"another file", "execveat", args(fd+1, 0, 0, 0, atEmptyPath), Kill, Kill},
+		{"go-plugin's name", "openat", args(0, 0, name, 0o600), Allow, Allow},
+		{"a set-user-ID file", "openat", args(0, 0, name, 0o4600), Refuse(ENOENT), Refuse(ENOENT)},
+		{"a file that is there", "openat", args(0, 0, oRDWR), Refuse(ENOENT), Refuse(ENOENT)},
+		{"a file that may be there", "openat", args(0, 0, oRDWR|oCreat), Refuse(ENOENT), Refuse(ENOENT)},
+		{"a folder", "mkdirat", nil, Kill, Kill},
+		{"a name", "renameat", nil, Kill, Kill},
+		{"a mode", "fchmod", nil, Kill, Kill},
+		{"a library's code", "mmap", args(0, 4096, protRead|protExec, mapPrivate, 4), Kill, Kill},
+		{"a file", "mmap", args(0, 4096, protRead, mapPrivate, 4), Kill, Kill},
+		{"memory becomes code", "mprotect", args(0, 4096, protRead|protExec), Kill, Kill},
+		{"the listener", "socket", args(afUnix, sockStream|sockCloexec|sockNonblock), Allow, Kill},
+		{"TCP", "socket", args(2, sockStream), Refuse(EAFNOSUPPORT), Kill},
 	})
 }
 
@@ -306,7 +344,7 @@ func TestTablesThatAreWrong(t *testing.T) {
 	if _, err := (Table{Default: Kill}).Assemble("riscv64"); err == nil {
 		t.Error("a table was assembled for an unknown architecture")
 	}
-	for _, params := range []Params{{}, {PID: -1}, {PID: 1, ExecFD: 3}} {
+	for _, params := range []Params{{}, {PID: -1}, {ExecFD: 3}} {
 		if _, err := WASM.Table(One, params); err == nil {
 			t.Errorf("%+v was accepted", params)
 		}

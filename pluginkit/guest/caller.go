@@ -6,8 +6,8 @@ import (
 	"reflect"
 	"strconv"
 
-	"github.com/ringfence/ringfence/pluginkit/guest/internal/abi"
-	"github.com/ringfence/ringfence/pluginkit/guest/internal/shape"
+	"github.com/ringfence/ringfence/pluginkit/internal/abi"
+	"github.com/ringfence/ringfence/pluginkit/internal/shape"
 )
 
 // Progress tells whoever waits for the call how far it is: done out of total, in
@@ -137,11 +137,12 @@ func ask(op string, kind int32, request []byte) ([]byte, error) {
 	if n := len(request); n > abi.MaxQuestion {
 		return nil, &Error{Op: op, Text: "the question has " + strconv.Itoa(n) + " bytes (maximum " + strconv.Itoa(abi.MaxQuestion) + ")", kind: ErrLimit}
 	}
-	handle := abi.Current().Ask(kind, request)
+	host := abi.Current()
+	handle := host.Ask(kind, request)
 	if handle <= 0 {
-		return nil, hostError(op, handle)
+		return nil, hostError(host, op, handle)
 	}
-	answer := &body{op: op, handle: handle}
+	answer := &body{host: host, op: op, handle: handle}
 	defer answer.Close()
 	return io.ReadAll(answer)
 }

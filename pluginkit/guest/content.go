@@ -4,7 +4,7 @@ import (
 	"encoding/base64"
 	"reflect"
 
-	"github.com/ringfence/ringfence/pluginkit/guest/internal/shape"
+	"github.com/ringfence/ringfence/pluginkit/internal/shape"
 )
 
 // Content is one block of an answer: make it with Text, Image, Audio, Embed or

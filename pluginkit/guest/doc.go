@@ -35,6 +35,9 @@
 //	GOOS=wasip1 GOARCH=wasm go build -buildmode=c-shared -trimpath -ldflags='-s -w' -o repeat.wasm
 //	ringfence call repeat '{"text": "ha"}'
 //
+// A native plugin offers the same tools with pluginkit.Serve, and may give them
+// the context of their call ([ToolContext]); docs/native-plugins.md compares.
+//
 // # What it can do
 //
 // Nothing but compute, until the operator's policy grants more. Then there is

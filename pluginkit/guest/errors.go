@@ -4,7 +4,7 @@ import (
 	"errors"
 	"strconv"
 
-	"github.com/ringfence/ringfence/pluginkit/guest/internal/abi"
+	"github.com/ringfence/ringfence/pluginkit/internal/abi"
 )
 
 // What a host can answer instead of doing what it was asked. Test for them
@@ -53,7 +53,7 @@ func (e *Error) Error() string {
 func (e *Error) Unwrap() error { return e.kind }
 
 // hostError makes an error of a code that the host returned for op.
-func hostError(op string, code int64) error {
+func hostError(host abi.Host, op string, code int64) error {
 	e := &Error{Op: op}
 	switch code {
 	case abi.Denied:
@@ -79,7 +79,7 @@ func hostError(op string, code int64) error {
 		e.kind = errors.New("unknown code " + strconv.FormatInt(code, 10))
 	}
 	text := make([]byte, abi.MaxErrorText)
-	if n := int(abi.Current().Error(text)); n > 0 {
+	if n := int(host.Error(text)); n > 0 {
 		e.Text = string(text[:min(n, len(text))])
 	}
 	return e

@@ -3,7 +3,7 @@ package guest
 import (
 	"encoding/binary"
 
-	"github.com/ringfence/ringfence/pluginkit/guest/internal/registry"
+	"github.com/ringfence/ringfence/pluginkit/internal/registry"
 )
 
 // What the host reads after an export has returned: kept here, so that the
@@ -46,7 +46,7 @@ func call(tool, pointer, length uint32) uint32 {
 		panic("guest: the host passed arguments outside the memory that it holds")
 	}
 	var status uint32
-	status, result = registry.Call(tool, arguments)
+	status, result = registry.Call(nil, tool, arguments)
 	binary.LittleEndian.PutUint32(record.bytes[0:], status)
 	binary.LittleEndian.PutUint32(record.bytes[4:], uint32(address(result)))
 	binary.LittleEndian.PutUint32(record.bytes[8:], uint32(len(result)))

@@ -5,8 +5,8 @@ import (
 	"io"
 	"strconv"
 
-	"github.com/ringfence/ringfence/pluginkit/guest/internal/abi"
-	"github.com/ringfence/ringfence/pluginkit/guest/internal/shape"
+	"github.com/ringfence/ringfence/pluginkit/internal/abi"
+	"github.com/ringfence/ringfence/pluginkit/internal/shape"
 )
 
 // Request is an HTTP request that the host sends if the policy allows it.
@@ -43,13 +43,15 @@ const maxRedirects = 10
 //
 // Errors are an *Error of one of the kinds ErrDenied, ErrMalformed, ErrLimit,
 // ErrTimeout, ErrCancelled, ErrUnreachable, ErrHost and ErrNoSandbox.
-func Fetch(request Request) (*Response, error) {
+func Fetch(request Request) (*Response, error) { return fetch(abi.Current(), request) }
+
+func fetch(host abi.Host, request Request) (*Response, error) {
 	if request.Method == "" {
 		request.Method = "GET"
 	}
 	follow := !request.NoRedirect && (request.Method == "GET" || request.Method == "HEAD")
 	for hops := 0; ; hops++ {
-		response, err := send(&request)
+		response, err := send(host, &request)
 		if err != nil || !follow || !isRedirect(response) {
 			return response, err
 		}
@@ -64,15 +66,15 @@ func Fetch(request Request) (*Response, error) {
 func (r *Request) op() string { return r.Method + " " + r.URL }
 
 // send makes one request without following anything.
-func send(request *Request) (*Response, error) {
+func send(host abi.Host, request *Request) (*Response, error) {
 	head := shape.AppendString([]byte(`{"method":`), request.Method)
 	head = shape.AppendString(append(head, `,"url":`...), request.URL)
 	head = request.Header.appendJSON(append(head, `,"headers":`...))
-	handle := abi.Current().HTTP(append(head, '}'), request.Body)
+	handle := host.HTTP(append(head, '}'), request.Body)
 	if handle <= 0 {
-		return nil, hostError(request.op(), handle)
+		return nil, hostError(host, request.op(), handle)
 	}
-	body := &body{op: request.op(), handle: handle}
+	body := &body{host: host, op: request.op(), handle: handle}
 	text, err := body.head()
 	if err != nil {
 		_ = body.Close()
@@ -129,6 +131,7 @@ func (r *Response) ReadAll(limit int64) ([]byte, error) {
 
 // body pulls an answer's body from the host, piece by piece.
 type body struct {
+	host   abi.Host
 	op     string
 	handle int64 // 0 when closed
 	offset int64
@@ -137,10 +140,10 @@ type body struct {
 func (b *body) head() ([]byte, error) {
 	text := make([]byte, 4096)
 	for {
-		n := int(abi.Current().Head(b.handle, text))
+		n := int(b.host.Head(b.handle, text))
 		switch {
 		case n < 0:
-			return nil, hostError(b.op, int64(n))
+			return nil, hostError(b.host, b.op, int64(n))
 		case n <= len(text):
 			return text[:n], nil
 		}
@@ -156,10 +159,10 @@ func (b *body) Read(p []byte) (int, error) {
 		return 0, nil
 	}
 	p = p[:min(len(p), abi.MaxRead)]
-	n := int(abi.Current().Read(b.handle, b.offset, p))
+	n := int(b.host.Read(b.handle, b.offset, p))
 	switch {
 	case n < 0:
-		return 0, hostError(b.op, int64(n))
+		return 0, hostError(b.host, b.op, int64(n))
 	case n == 0:
 		return 0, io.EOF
 	case n > len(p):
@@ -173,10 +176,10 @@ func (b *body) Close() error {
 	if b.handle == 0 {
 		return nil
 	}
-	code := abi.Current().Close(b.handle)
+	code := b.host.Close(b.handle)
 	b.handle = 0
 	if code < 0 {
-		return hostError(b.op, int64(code))
+		return hostError(b.host, b.op, int64(code))
 	}
 	return nil
 }

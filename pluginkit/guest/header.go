@@ -4,7 +4,7 @@ import (
 	"maps"
 	"slices"
 
-	"github.com/ringfence/ringfence/pluginkit/guest/internal/shape"
+	"github.com/ringfence/ringfence/pluginkit/internal/shape"
 )
 
 // Header holds HTTP header fields by their canonical name (Content-Type). It

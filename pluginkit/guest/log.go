@@ -5,8 +5,8 @@ import (
 	"strconv"
 	"unicode/utf8"
 
-	"github.com/ringfence/ringfence/pluginkit/guest/internal/abi"
-	"github.com/ringfence/ringfence/pluginkit/guest/internal/shape"
+	"github.com/ringfence/ringfence/pluginkit/internal/abi"
+	"github.com/ringfence/ringfence/pluginkit/internal/shape"
 )
 
 // Level is the severity of a log line.
@@ -24,7 +24,9 @@ const (
 // key=value. A line is cut at 16 KiB. Outside a sandbox it goes to stderr.
 //
 //	guest.Log(guest.LevelWarn, "page skipped", "page", 7, "reason", err)
-func Log(level Level, message string, pairs ...any) {
+func Log(level Level, message string, pairs ...any) { log(abi.Current(), level, message, pairs) }
+
+func log(host abi.Host, level Level, message string, pairs []any) {
 	line := []byte(message)
 	for i := 0; i < len(pairs) && len(line) < abi.MaxLog; i += 2 {
 		line = append(line, ' ')
@@ -41,7 +43,7 @@ func Log(level Level, message string, pairs ...any) {
 		}
 		line = line[:end]
 	}
-	abi.Current().Log(int32(level), string(line))
+	host.Log(int32(level), string(line))
 }
 
 // appendWord writes a value so that it reads as one word: text with a space or

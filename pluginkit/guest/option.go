@@ -4,8 +4,8 @@ import (
 	"errors"
 	"strconv"
 
-	"github.com/ringfence/ringfence/pluginkit/guest/internal/registry"
-	"github.com/ringfence/ringfence/pluginkit/guest/internal/shape"
+	"github.com/ringfence/ringfence/pluginkit/internal/registry"
+	"github.com/ringfence/ringfence/pluginkit/internal/shape"
 )
 
 // Option says something about a tool beside its name and types.

@@ -3,9 +3,9 @@ package guest
 import (
 	"runtime"
 
-	"github.com/ringfence/ringfence/pluginkit/guest/internal/abi"
-	"github.com/ringfence/ringfence/pluginkit/guest/internal/registry"
-	"github.com/ringfence/ringfence/pluginkit/guest/internal/shape"
+	"github.com/ringfence/ringfence/pluginkit/internal/abi"
+	"github.com/ringfence/ringfence/pluginkit/internal/registry"
+	"github.com/ringfence/ringfence/pluginkit/internal/shape"
 )
 
 // PromptInfo describes a prompt: a text that a person can choose in a client, with

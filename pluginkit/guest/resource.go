@@ -5,9 +5,9 @@ import (
 	"runtime"
 	"strconv"
 
-	"github.com/ringfence/ringfence/pluginkit/guest/internal/abi"
-	"github.com/ringfence/ringfence/pluginkit/guest/internal/registry"
-	"github.com/ringfence/ringfence/pluginkit/guest/internal/shape"
+	"github.com/ringfence/ringfence/pluginkit/internal/abi"
+	"github.com/ringfence/ringfence/pluginkit/internal/registry"
+	"github.com/ringfence/ringfence/pluginkit/internal/shape"
 )
 
 // ResourceInfo describes a resource, or a template of resources.
@@ -144,8 +144,9 @@ func texts(value any) map[string]string {
 // ResourceUpdated says that a resource reads differently now, so that clients
 // which watch it read it again. It works while a call runs.
 func ResourceUpdated(uri string) error {
-	if code := abi.Current().Updated(uri); code < 0 {
-		return hostError("resource "+uri, int64(code))
+	host := abi.Current()
+	if code := host.Updated(uri); code < 0 {
+		return hostError(host, "resource "+uri, int64(code))
 	}
 	return nil
 }

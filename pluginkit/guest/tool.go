@@ -6,9 +6,9 @@ import (
 	"runtime"
 	"strconv"
 
-	"github.com/ringfence/ringfence/pluginkit/guest/internal/abi"
-	"github.com/ringfence/ringfence/pluginkit/guest/internal/registry"
-	"github.com/ringfence/ringfence/pluginkit/guest/internal/shape"
+	"github.com/ringfence/ringfence/pluginkit/internal/abi"
+	"github.com/ringfence/ringfence/pluginkit/internal/registry"
+	"github.com/ringfence/ringfence/pluginkit/internal/shape"
 )
 
 // Tool offers fn to the host as a tool. Call it from an init function, once for
@@ -33,20 +33,25 @@ import (
 // Tool panics when the name, the description or one of the types is unfit, with
 // a message that names the line that called it.
 func Tool[Args, Result any](name, description string, fn func(args Args) (Result, error), options ...Option) {
-	_, file, line, _ := runtime.Caller(1)
-	run := func(args any) (any, error) {
+	run := func(_ abi.Call, args any) (any, error) {
 		result, err := fn(*args.(*Args))
 		return &result, err
 	}
 	tool := registry.Tool{Name: name, Description: description}
 	err := register(tool, options, reflect.TypeFor[Args](), reflect.TypeFor[Result](), run)
 	if err != nil {
-		panic("guest.Tool(" + strconv.Quote(name) + ") at " + file + ":" + strconv.Itoa(line) + ": " + err.Error())
+		unfit("guest.Tool", name, err)
 	}
 }
 
+// unfit panics with the line that called a function of this package.
+func unfit(function, name string, err error) {
+	_, file, line, _ := runtime.Caller(2)
+	panic(function + "(" + strconv.Quote(name) + ") at " + file + ":" + strconv.Itoa(line) + ": " + err.Error())
+}
+
 // register does the work of Tool once for all types, which keeps modules small.
-func register(tool registry.Tool, options []Option, args, result reflect.Type, run func(any) (any, error)) error {
+func register(tool registry.Tool, options []Option, args, result reflect.Type, run func(abi.Call, any) (any, error)) error {
 	in, err := shape.For(args, shape.Input)
 	if err != nil {
 		return errors.New("the argument type " + args.String() + ": " + err.Error())
@@ -81,12 +86,12 @@ func register(tool registry.Tool, options []Option, args, result reflect.Type, r
 	if out != nil && !out.IsAny() {
 		tool.Output = out.Schema()
 	}
-	tool.Run = func(arguments []byte) (uint32, []byte) {
+	tool.Run = func(call abi.Call, arguments []byte) (uint32, []byte) {
 		decoded := reflect.New(args)
 		if err := in.Decode(arguments, decoded.Elem()); err != nil {
 			return abi.StatusBad, []byte(err.Error())
 		}
-		value, err := run(decoded.Interface())
+		value, err := run(call, decoded.Interface())
 		if err != nil {
 			return statusOf(err), []byte(err.Error())
 		}

@@ -9,7 +9,7 @@ import (
 
 	"github.com/ringfence/ringfence/pluginkit/guest"
 	"github.com/ringfence/ringfence/pluginkit/guest/guesttest"
-	"github.com/ringfence/ringfence/pluginkit/guest/internal/registry"
+	"github.com/ringfence/ringfence/pluginkit/internal/registry"
 )
 
 type divideArgs struct {

@@ -2,9 +2,10 @@
 // layer by layer, and executes the plugin in its own place.
 //
 // Nobody but a host starts it: it reads its orders (package orders) from the
-// descriptor that its only argument names. Namespaces come with the fork, from
-// the host; everything else happens here, since nothing of the host's own may
-// run between a fork and an exec.
+// socket that its only argument names, and may wait for them for as long as the
+// host lives, since hosts start one before they need it. Namespaces come with the
+// fork, from the host; everything else happens here, since nothing of the host's
+// own may run between a fork and an exec.
 //
 // # One thread
 //

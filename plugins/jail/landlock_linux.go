@@ -28,6 +28,12 @@ const (
 	mayExec  = mayRead | unix.LANDLOCK_ACCESS_FS_EXECUTE
 	mayServe = mayRead | unix.LANDLOCK_ACCESS_FS_WRITE_FILE | unix.LANDLOCK_ACCESS_FS_REMOVE_FILE |
 		unix.LANDLOCK_ACCESS_FS_MAKE_REG | unix.LANDLOCK_ACCESS_FS_MAKE_SOCK
+	mayList = mayRead | unix.LANDLOCK_ACCESS_FS_READ_DIR
+	// mayWork is without sockets, pipes, devices and symbolic links: a host's
+	// program that comes upon one could be led somewhere, or wait for ever.
+	mayWork = mayList | unix.LANDLOCK_ACCESS_FS_WRITE_FILE | unix.LANDLOCK_ACCESS_FS_TRUNCATE | unix.LANDLOCK_ACCESS_FS_REFER |
+		unix.LANDLOCK_ACCESS_FS_MAKE_REG | unix.LANDLOCK_ACCESS_FS_MAKE_DIR |
+		unix.LANDLOCK_ACCESS_FS_REMOVE_FILE | unix.LANDLOCK_ACCESS_FS_REMOVE_DIR
 )
 
 // landlock refuses files, TCP, abstract sockets and signals, each a second time
@@ -60,6 +66,10 @@ func (j *jail) landlock() (string, error) {
 			allow = mayExec
 		case p.Serve:
 			allow = mayServe
+		case p.Folder && p.Write:
+			allow = mayWork
+		case p.Folder:
+			allow = mayList
 		}
 		if err := landlockAllow(ruleset, string(p.Path), allow&attr.Handled_access_fs); err != nil {
 			return "", fmt.Errorf("allow %s: %w", p.Path, err)

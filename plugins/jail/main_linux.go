@@ -35,12 +35,13 @@ func main() {
 		fmt.Fprintf(os.Stderr, "ringfence-jail: descriptor %q: want a number from 3\n", os.Args[1])
 		os.Exit(exitFailed)
 	}
-	o, err := orders.Read(os.NewFile(uintptr(fd), "orders"))
+	o, files, err := orders.Receive(fd)
 	if err != nil {
 		fmt.Fprintln(os.Stderr, "ringfence-jail:", err)
 		os.Exit(exitFailed)
 	}
-	if err := lock(o); err != nil {
+	j := &jail{Orders: o, host: fd, files: files}
+	if err := j.lock(); err != nil {
 		os.Exit(exitFailed) // it has been reported
 	}
 }
@@ -48,13 +49,14 @@ func main() {
 // jail is one process on its way into confinement.
 type jail struct {
 	*orders.Orders
-	program int // open, if a filter demands that it be executed so
+	host    int   // the socket that the orders came from
+	files   []int // the descriptors that came with them
+	program int   // open, if a filter demands that it be executed so
 }
 
 // lock applies all layers and executes the program. It returns when one fails,
 // or when the orders were to try them.
-func lock(o *orders.Orders) error {
-	j := &jail{Orders: o}
+func (j *jail) lock() error {
 	for _, layer := range []struct {
 		name  string
 		apply func() (note string, err error)
@@ -77,7 +79,7 @@ func lock(o *orders.Orders) error {
 			continue
 		}
 		j.report(layer.name, note, err)
-		if err != nil && !o.Probe {
+		if err != nil && !j.Probe {
 			return err
 		}
 	}
@@ -94,33 +96,55 @@ func (j *jail) report(layer, note string, err error) {
 		errors.As(err, &line.Errno)
 	}
 	b, _ := json.Marshal(line)
-	_, _ = unix.Write(j.Status, append(b, '\n'))
+	_, _ = unix.Write(j.host, append(b, '\n'))
 }
 
-// descriptors sees to it that exec closes everything that is not the program's:
-// a descriptor of the host's is a way around every other layer.
+// descriptors gives the program those that came with the orders, and sees to it
+// that exec closes everything else: a descriptor of the host's is a way around
+// every other layer.
 func (j *jail) descriptors() (string, error) {
 	if err := unix.CloseRange(3, ^uint(0)>>32, unix.CLOSE_RANGE_CLOEXEC); err != nil {
 		return "", fmt.Errorf("close_range (Linux 5.11 or newer is needed): %w", err)
 	}
-	for _, fd := range j.Keep {
-		if _, err := unix.FcntlInt(uintptr(fd), unix.F_SETFD, 0); err != nil {
-			return "", fmt.Errorf("keep descriptor %d: %w", fd, err)
+	// First they all go up, out of each other's way.
+	clear := 3
+	for _, n := range j.Files {
+		clear = max(clear, n+1)
+	}
+	for _, fd := range append([]*int{&j.host}, pointers(j.files)...) {
+		up, err := unix.FcntlInt(uintptr(*fd), unix.F_DUPFD_CLOEXEC, clear)
+		if err != nil {
+			return "", fmt.Errorf("move descriptor %d: %w", *fd, err)
+		}
+		_ = unix.Close(*fd)
+		*fd = up
+	}
+	for i, n := range j.Files {
+		if err := unix.Dup3(j.files[i], n, 0); err != nil {
+			return "", fmt.Errorf("place descriptor %d: %w", n, err)
 		}
 	}
 	return "", nil
 }
 
+func pointers(list []int) []*int {
+	out := make([]*int, len(list))
+	for i := range list {
+		out[i] = &list[i]
+	}
+	return out
+}
+
 // parent asks once more for death with the host: the change of uid has taken
 // the first wish back. A host that died before this moment has closed its end
-// of the report; getppid cannot tell, it is 0 in a PID namespace.
+// of the socket; getppid cannot tell, it is 0 in a PID namespace.
 func (j *jail) parent() (string, error) {
 	if err := unix.Prctl(unix.PR_SET_PDEATHSIG, uintptr(unix.SIGKILL), 0, 0, 0); err != nil {
 		return "", fmt.Errorf("prctl PR_SET_PDEATHSIG: %w", err)
 	}
-	poll := []unix.PollFd{{Fd: int32(j.Status)}}
+	poll := []unix.PollFd{{Fd: int32(j.host)}}
 	if _, err := unix.Poll(poll, 0); err != nil && !errors.Is(err, unix.EINTR) {
-		return "", fmt.Errorf("poll the report: %w", err)
+		return "", fmt.Errorf("poll the host's socket: %w", err)
 	}
 	if poll[0].Revents&(unix.POLLERR|unix.POLLHUP) != 0 {
 		os.Exit(exitFailed)

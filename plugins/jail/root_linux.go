@@ -22,7 +22,7 @@ func (j *jail) root() (string, error) {
 	}
 	trees := make([]int, len(j.Mounts))
 	for i, m := range j.Mounts {
-		fd, err := tree(m)
+		fd, err := j.tree(m)
 		if err != nil {
 			return "", err
 		}
@@ -58,11 +58,11 @@ func (j *jail) root() (string, error) {
 
 // tree returns a detached mount. As real root with a user namespace the host
 // makes it, since the uid in here cannot enter root's folders.
-func tree(m orders.Mount) (int, error) {
+func (j *jail) tree(m orders.Mount) (int, error) {
 	if m.Tree >= 0 {
-		return m.Tree, nil
+		return j.files[len(j.Files)+m.Tree], nil
 	}
-	fd, err := unix.OpenTree(unix.AT_FDCWD, string(m.Path), unix.OPEN_TREE_CLONE|unix.OPEN_TREE_CLOEXEC)
+	fd, err := unix.OpenTree(unix.AT_FDCWD, string(m.Path), unix.OPEN_TREE_CLONE|unix.OPEN_TREE_CLOEXEC|unix.AT_SYMLINK_NOFOLLOW)
 	if err != nil {
 		return -1, fmt.Errorf("open_tree %s: %w", m.Path, err)
 	}

@@ -2,6 +2,7 @@ package main
 
 import (
 	"fmt"
+	"os"
 
 	"golang.org/x/sys/unix"
 
@@ -19,6 +20,9 @@ func confine(stage seccomp.Stage) error {
 		if err := unix.Prctl(unix.PR_SET_DUMPABLE, 0, 0, 0, 0); err != nil {
 			return fmt.Errorf("prctl PR_SET_DUMPABLE: %w", err)
 		}
+	}
+	if stage == seccomp.One && os.Getenv(seccomp.NoticeEnv) != "" {
+		return seccomp.WASM.InstallForHost(stage)
 	}
 	return seccomp.WASM.Install(stage)
 }

@@ -22,7 +22,7 @@ const (
 type Entry struct {
 	Plugin   string
 	Call     string // the call's id, unique within the host
-	Kind     string // "compile", "launch", "call", "result", "http", "http_response", "secret_exists", "ask", "answer", "limit"
+	Kind     string // "compile", "launch", "end", "call", "result", "http", "http_response", "secret_exists", "ask", "answer", "limit"
 	Decision Decision
 	Rule     string // the line or block of the policy that decided
 	Reason   string
@@ -38,6 +38,7 @@ type Details struct {
 	Sent     int64         `json:"sent_bytes,omitempty"`
 	Received int64         `json:"received_bytes,omitempty"`
 	Secret   string        `json:"secret,omitempty"` // its name
+	Cause    string        `json:"cause,omitempty"`  // of a failure: a word of package host
 	Duration time.Duration `json:"duration_ns,omitempty"`
 }
 
@@ -86,7 +87,7 @@ func encode(e Entry, host string, seq uint64, now time.Time) ([]byte, error) {
 		Reason:   bounded(e.Reason, maxReason),
 	}
 	if d := e.Details; d != (Details{}) {
-		d.Tool, d.Method, d.Secret = bounded(d.Tool, maxName), bounded(d.Method, maxName), bounded(d.Secret, maxName)
+		d.Tool, d.Method, d.Secret, d.Cause = bounded(d.Tool, maxName), bounded(d.Method, maxName), bounded(d.Secret, maxName), bounded(d.Cause, maxName)
 		d.URL = bounded(RedactURL(d.URL), maxURL)
 		r.Details = &d
 	}

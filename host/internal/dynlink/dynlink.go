@@ -12,6 +12,7 @@ import (
 	"io"
 	"os"
 	"path/filepath"
+	"regexp"
 	"strings"
 )
 
@@ -89,12 +90,30 @@ func interpreter(f *elf.File) (string, error) {
 			return "", err
 		}
 		path := strings.TrimRight(string(b), "\x00")
-		if len(path) > maxName || !filepath.IsAbs(path) || filepath.Clean(path) != path {
-			return "", fmt.Errorf("ELF interpreter %.80q: want an absolute path", path)
+		if len(path) > maxName || !loaders.MatchString(path) {
+			return "", fmt.Errorf("ELF interpreter %.80q: want a loader of the system, such as /lib64/ld-linux-x86-64.so.2", path)
 		}
-		return path, nil
+		return path, isLoader(path, f.FileHeader)
 	}
 	return "", nil
+}
+
+// loaders are where systems keep them. The program chooses the path, and what
+// lies there is copied to where the program runs: any other file would be one
+// that it wants to read.
+var loaders = regexp.MustCompile(`^(/usr)?/lib(32|64|x32)?/(?:[a-z0-9_]+-linux-[a-z0-9]+/)?ld-[A-Za-z0-9_.-]+\.so(\.[0-9]+)?$`)
+
+// isLoader refuses what is no library for the same machine.
+func isLoader(path string, like elf.FileHeader) error {
+	f, err := elf.Open(path)
+	if err != nil {
+		return fmt.Errorf("ELF interpreter %s: %w", path, err)
+	}
+	defer f.Close()
+	if f.Type != elf.ET_DYN || f.Machine != like.Machine || f.Class != like.Class {
+		return fmt.Errorf("ELF interpreter %s is %v for %v, want %v for %v", path, f.Type, f.Machine, elf.ET_DYN, like.Machine)
+	}
+	return nil
 }
 
 // find returns the first file of that name for the same machine, and what it

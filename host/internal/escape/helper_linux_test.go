@@ -1,6 +1,7 @@
 package escape
 
 import (
+	"context"
 	"errors"
 	"fmt"
 	"io"
@@ -100,6 +101,7 @@ type position struct {
 	jailed  bool
 	stage   int    // that the process is in: the attack comes from the compiler in 1, from the guest in 2
 	without string // layers of the sandbox's own that are left out
+	notices bool   // the host hears of calls that the filter refuses
 }
 
 var (
@@ -130,7 +132,7 @@ func (p *prison) start(t testing.TB, at position, name string, w attack.World, f
 	}
 	spec := launch.Spec{
 		Name: "escape", Path: p.program, Loader: p.loader, Files: all, Dir: p.dir, Memory: 1 << 30,
-		Env: []string{"ESCAPE_WITHOUT=" + at.without}, StartTimeout: time.Minute, Stderr: printed,
+		Env: []string{"ESCAPE_WITHOUT=" + at.without}, StartTimeout: time.Minute, Stderr: printed, Notices: at.notices,
 	}
 	if at.jailed {
 		spec.Jail = p.jail
@@ -175,14 +177,18 @@ func (i *inmate) attack(t testing.TB, at position) string {
 }
 
 func (i *inmate) load(t testing.TB) (*wire.Failure, error) {
-	r, err := wire.NewSandboxClient(i.Conn()).Load(t.Context(), &wire.LoadRequest{
+	ctx, cancel := context.WithTimeout(t.Context(), time.Minute)
+	defer cancel()
+	r, err := wire.NewSandboxClient(i.Conn()).Load(ctx, &wire.LoadRequest{
 		Engine: "wasmer", ArtifactBytes: uint64(len(i.order)), GuestMemoryBytes: 1 << 20, Lifetime: wire.Lifetime_LIFETIME_CALL,
 	})
 	return r.GetFailure(), err
 }
 
 func (i *inmate) compile(t testing.TB) (*wire.Failure, error) {
-	stream, err := wire.NewSandboxClient(i.Conn()).Compile(t.Context(), &wire.CompileRequest{
+	ctx, cancel := context.WithTimeout(t.Context(), time.Minute)
+	defer cancel()
+	stream, err := wire.NewSandboxClient(i.Conn()).Compile(ctx, &wire.CompileRequest{
 		Engine: "wasmer", ModuleBytes: uint64(len(i.order)), MaxArtifactBytes: 1 << 20, MaxMemoryBytes: 512 << 20,
 	})
 	for err == nil {

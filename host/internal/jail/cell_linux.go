@@ -3,17 +3,24 @@ package jail
 import (
 	"errors"
 	"fmt"
+	"net"
 	"os"
 	"path/filepath"
+	"slices"
 	"strconv"
 	"syscall"
 
 	"golang.org/x/sys/unix"
 
 	"github.com/ringfence/ringfence/internal/orders"
+	"github.com/ringfence/ringfence/pluginkit"
 )
 
 // Cell is the jail of one process, from before its fork to after its end.
+//
+// It is made in two steps. A blank cell has what every process of this host
+// gets, and its process can be forked and wait in it. Furnish adds what only the
+// one process is to have, and Order sends it the word to begin.
 type Cell struct {
 	jail   *Jail
 	way    way
@@ -22,36 +29,31 @@ type Cell struct {
 	group  *group
 	flags  uintptr // of clone
 
-	trees               []*os.File // detached mounts, in the order of orders.Mounts
-	ordersIn, ordersOut *os.File
-	statusIn, statusOut *os.File
+	trees []*os.File // detached mounts, in the order of orders.Mounts
+	host  *net.UnixConn
+	child *os.File // the trampoline's end, until it is forked
 }
 
-// Prepare makes a cell. Close it when the process has ended, or was never
+// Blank makes a cell. Close it when the process has ended, or was never
 // started.
-func (j *Jail) Prepare(r Room) (*Cell, error) {
-	c, err := j.prepare(r, j.way)
+func (j *Jail) Blank() (*Cell, error) {
+	c, err := j.blank(j.way)
 	if err != nil {
 		return nil, fmt.Errorf("prepare a jail: %w", err)
 	}
 	return c, nil
 }
 
-func (j *Jail) prepare(r Room, w way) (*Cell, error) {
-	c := &Cell{jail: j, way: w, orders: &orders.Orders{
-		Program: orders.Text(r.Program), Args: orders.Texts(r.Args), Env: orders.Texts(r.Env),
-		Seccomp: r.Seccomp, Keep: r.Keep, Home: orders.Text(r.SocketDir),
-		Privileged: w == userNS || os.Geteuid() == 0,
-	}}
-	err := c.fill(r)
-	if err != nil {
+func (j *Jail) blank(w way) (*Cell, error) {
+	c := &Cell{jail: j, way: w, orders: &orders.Orders{Privileged: w == userNS || os.Geteuid() == 0}}
+	if err := c.make(); err != nil {
 		c.Close()
 		return nil, err
 	}
 	return c, nil
 }
 
-func (c *Cell) fill(r Room) error {
+func (c *Cell) make() (err error) {
 	if c.way != neither {
 		c.flags = unix.CLONE_NEWNS | unix.CLONE_NEWPID | unix.CLONE_NEWNET | unix.CLONE_NEWIPC | unix.CLONE_NEWUTS | unix.CLONE_NEWCGROUP
 		c.orders.Names = true
@@ -60,19 +62,62 @@ func (c *Cell) fill(r Room) error {
 		c.flags |= unix.CLONE_NEWUSER
 	}
 	if c.way != neither && c.jail.ownIDs {
-		var err error
 		if c.id, err = c.jail.ids.take(); err != nil {
 			return err
 		}
 		if c.way == realRoot {
 			c.orders.ID = c.id
 		}
+	}
+	if c.jail.groups != nil {
+		if c.group, err = c.jail.groups.make(); err != nil {
+			return err
+		}
+	}
+	return c.socket()
+}
+
+func (c *Cell) socket() error {
+	fds, err := unix.Socketpair(unix.AF_UNIX, unix.SOCK_STREAM|unix.SOCK_CLOEXEC, 0)
+	if err != nil {
+		return fmt.Errorf("socketpair: %w", err)
+	}
+	c.child = os.NewFile(uintptr(fds[1]), "orders")
+	f := os.NewFile(uintptr(fds[0]), "orders")
+	defer f.Close()
+	host, err := net.FileConn(f)
+	if err != nil {
+		return err
+	}
+	c.host = host.(*net.UnixConn)
+	return nil
+}
+
+// Furnish makes the cell one for this room.
+func (c *Cell) Furnish(r Room) error {
+	if err := c.furnish(r); err != nil {
+		return fmt.Errorf("prepare a jail: %w", err)
+	}
+	return nil
+}
+
+func (c *Cell) furnish(r Room) error {
+	if len(r.Workspaces) > 0 && r.Seccomp == "" {
+		return errors.New("a workspace for a process that brings its own filter: nothing keeps it from making set-user-ID files there until then")
+	}
+	o := c.orders
+	o.Program, o.Args, o.Env = orders.Text(r.Program), orders.Texts(r.Args), orders.Texts(r.Env)
+	o.Seccomp, o.Home = r.Seccomp, orders.Text(r.SocketDir)
+	o.Limits = limits(r, c.way != neither)
+	if c.id != 0 {
 		// The process makes its socket in there, with its own uid.
 		if err := r.Socket.Chown(c.id, c.id); err != nil {
 			return fmt.Errorf("hand over the socket's folder: %w", err)
 		}
 	}
-	c.orders.Limits = limits(r, c.way != neither)
+	for _, w := range r.Workspaces {
+		o.Env = append(o.Env, orders.Text(pluginkit.WorkspaceVariable+w.Name+"="+c.workspace(w)))
+	}
 	if c.way != neither {
 		if err := c.root(r); err != nil {
 			return err
@@ -81,17 +126,12 @@ func (c *Cell) fill(r Room) error {
 		c.libraries(filepath.Join(filepath.Dir(r.Program), LibraryFolder))
 	}
 	if c.jail.landlock {
-		c.orders.Paths = c.paths(r)
+		o.Paths = c.paths(r)
 	}
-	if c.jail.groups != nil {
-		var err error
-		if c.group, err = c.jail.groups.make(r); err != nil {
-			return err
-		}
-	} else if r.Memory > 0 {
-		c.orders.Limits = append(c.orders.Limits, memoryLimits(r.Memory)...)
+	if c.group == nil && r.Memory > 0 {
+		o.Limits = append(o.Limits, memoryLimits(r.Memory)...)
 	}
-	return c.pipes()
+	return c.group.limit(r)
 }
 
 // root orders the staged folder as root, read-only, with the socket's folder
@@ -106,21 +146,39 @@ func (c *Cell) root(r Room) error {
 		{Tree: -1, Path: orders.Text(filepath.Dir(r.Program)), At: "/", Exec: true},
 		{Tree: -1, Path: orders.Text(r.SocketDir), At: "/" + SocketFolder, Write: true},
 	}
-	if c.way != userNS || c.id == 0 {
+	for _, w := range r.Workspaces {
+		c.orders.Mounts = append(c.orders.Mounts, orders.Mount{
+			Tree: -1, Path: orders.Text(w.Path), At: "/" + WorkspaceFolder + "/" + w.Name, Write: w.Write,
+		})
+	}
+	if c.id == 0 {
 		return nil // it can open them itself
 	}
-	for _, m := range c.orders.Mounts {
-		fd, err := unix.OpenTree(unix.AT_FDCWD, string(m.Path), unix.OPEN_TREE_CLONE|unix.OPEN_TREE_CLOEXEC)
+	for i, m := range c.orders.Mounts {
+		fd, err := unix.OpenTree(unix.AT_FDCWD, string(m.Path), unix.OPEN_TREE_CLONE|unix.OPEN_TREE_CLOEXEC|unix.AT_SYMLINK_NOFOLLOW)
 		if err != nil {
 			return fmt.Errorf("open_tree %s: %w", m.Path, err)
 		}
+		c.orders.Mounts[i].Tree = len(c.trees)
 		c.trees = append(c.trees, os.NewFile(uintptr(fd), string(m.Path)))
-		if err := unix.MountSetattr(fd, "", unix.AT_EMPTY_PATH, m.Attributes()); err != nil {
+		attributes := m.Attributes()
+		if i >= ownMounts {
+			close, err := c.ownAs(fd, attributes)
+			if err != nil {
+				return fmt.Errorf("workspace %s: %w", m.Path, err)
+			}
+			defer close()
+		}
+		if err := unix.MountSetattr(fd, "", unix.AT_EMPTY_PATH, attributes); err != nil {
 			return fmt.Errorf("mount_setattr %s: %w", m.Path, err)
 		}
 	}
 	return nil
 }
+
+// ownMounts are those of the root that are not the machine's: the staged folder
+// and the socket's.
+const ownMounts = 2
 
 // libraries names the folder to the dynamic loader: $ORIGIN needs /proc, and
 // paths of the distribution do not exist in the root.
@@ -138,6 +196,9 @@ func (c *Cell) paths(r Room) []orders.Path {
 		}
 		paths = append(paths, orders.Path{Path: orders.Text(lib)}, orders.Path{Path: orders.Text(r.Loader), Exec: true})
 	}
+	for _, w := range r.Workspaces {
+		paths = append(paths, orders.Path{Path: orders.Text(c.workspace(w)), Folder: true, Write: w.Write})
+	}
 	return paths
 }
 
@@ -153,7 +214,7 @@ func limits(r Room, own bool) []orders.Limit {
 	list := []orders.Limit{
 		{Name: "RLIMIT_CORE", Resource: unix.RLIMIT_CORE}, // a core would hold the guest's data
 		{Name: "RLIMIT_NOFILE", Resource: unix.RLIMIT_NOFILE, Value: maxFiles},
-		{Name: "RLIMIT_FSIZE", Resource: unix.RLIMIT_FSIZE}, // the socket's folder is the host's disk
+		{Name: "RLIMIT_FSIZE", Resource: unix.RLIMIT_FSIZE, Value: fileSize(r)}, // the socket's folder is the host's disk
 		{Name: "RLIMIT_MEMLOCK", Resource: unix.RLIMIT_MEMLOCK},
 		{Name: "RLIMIT_MSGQUEUE", Resource: unix.RLIMIT_MSGQUEUE},
 		{Name: "RLIMIT_SIGPENDING", Resource: unix.RLIMIT_SIGPENDING, Value: 64},
@@ -169,6 +230,14 @@ func limits(r Room, own bool) []orders.Limit {
 		list = append(list, orders.Limit{Name: "RLIMIT_NPROC", Resource: unix.RLIMIT_NPROC, Value: n})
 	}
 	return list
+}
+
+// fileSize is 0 without a workspace to write to.
+func fileSize(r Room) uint64 {
+	if slices.ContainsFunc(r.Workspaces, func(w Workspace) bool { return w.Write }) {
+		return MaxFileSize
+	}
+	return 0
 }
 
 const (
@@ -189,14 +258,6 @@ func memoryLimits(memory uint64) []orders.Limit {
 	}
 }
 
-func (c *Cell) pipes() (err error) {
-	if c.ordersIn, c.ordersOut, err = os.Pipe(); err != nil {
-		return err
-	}
-	c.statusIn, c.statusOut, err = os.Pipe()
-	return err
-}
-
 // Command is what to fork instead of the program.
 type Command struct {
 	Path  string
@@ -206,23 +267,10 @@ type Command struct {
 	Sys   *syscall.SysProcAttr
 }
 
-// Command lays out the trampoline's descriptors behind those of the program.
-// The files are the cell's; keep it alive until the fork is over.
-func (c *Cell) Command(files []uintptr) Command {
-	next := func(f *os.File) int {
-		files = append(files, f.Fd())
-		return len(files) - 1
-	}
-	files = append([]uintptr(nil), files...)
-	for len(files) < 3 {
-		files = append(files, ^uintptr(0))
-	}
-	trampoline := next(c.jail.trampoline)
-	in := next(c.ordersIn)
-	c.orders.Status = next(c.statusOut)
-	for i, t := range c.trees {
-		c.orders.Mounts[i].Tree = next(t)
-	}
+// Command is the trampoline, with nothing that the program is to have: that
+// comes with its orders. Keep the cell alive until the fork is over.
+func (c *Cell) Command() Command {
+	null := c.jail.null.Fd()
 	sys := &syscall.SysProcAttr{Setsid: true, Pdeathsig: syscall.SIGKILL, Cloneflags: c.flags}
 	if c.flags&unix.CLONE_NEWUSER != 0 {
 		uid, gid := os.Geteuid(), os.Getegid()
@@ -239,25 +287,45 @@ func (c *Cell) Command(files []uintptr) Command {
 	if fd, ok := c.group.fd(); ok {
 		sys.UseCgroupFD, sys.CgroupFD = true, fd
 	}
+	const trampoline, socket = 3, 4
 	return Command{
-		Path: "/proc/self/fd/" + strconv.Itoa(trampoline), Args: []string{orders.Trampoline, strconv.Itoa(in)},
+		Path: "/proc/self/fd/" + strconv.Itoa(trampoline), Args: []string{orders.Trampoline, strconv.Itoa(socket)},
 		// It is over before a second thread or a garbage collection pays.
 		Env:   []string{"GOMAXPROCS=1", "GOGC=off"},
-		Files: files, Sys: sys,
+		Files: []uintptr{null, null, null, trampoline: c.jail.trampoline.Fd(), socket: c.child.Fd()},
+		Sys:   sys,
 	}
 }
 
-// Started puts the forked process in its control groups and gives it its
-// orders. Until then it has done nothing.
-func (c *Cell) Started(pid int) error {
-	_ = c.ordersIn.Close()
-	_ = c.statusOut.Close()
-	c.closeTrees()
-	err := c.group.add(pid)
-	if err == nil {
-		err = c.orders.Write(c.ordersOut)
+// Started puts the forked process in its control groups, without waiting until
+// it is there.
+func (c *Cell) Started(pid int) {
+	_ = c.child.Close()
+	c.group.add(pid)
+}
+
+// Order gives the process its orders, with the descriptors that it will have by
+// number; an absent one is ^0. Until then it has done nothing.
+func (c *Cell) Order(files []uintptr) error {
+	if err := c.group.entered(); err != nil {
+		return err
 	}
-	return errors.Join(err, c.ordersOut.Close())
+	var descriptors []int
+	for n, fd := range files {
+		if fd != ^uintptr(0) {
+			c.orders.Files = append(c.orders.Files, n)
+			descriptors = append(descriptors, int(fd))
+		}
+	}
+	for _, t := range c.trees {
+		descriptors = append(descriptors, int(t.Fd()))
+	}
+	err := c.orders.Send(c.host, descriptors)
+	c.closeTrees()
+	if errors.Is(err, unix.EPIPE) || errors.Is(err, unix.ECONNRESET) {
+		return nil // it has died, which its report will say
+	}
+	return err
 }
 
 // ErrNoReport means that the trampoline ended before it had begun.
@@ -266,20 +334,20 @@ var ErrNoReport = errors.New("the jail ended without a report")
 // Report waits until the program has been executed, and says why not: then the
 // error is an *orders.Failure.
 func (c *Cell) Report() ([]orders.Line, error) {
-	lines, err := orders.ReadReport(c.statusIn)
+	lines, err := orders.ReadReport(c.host)
 	for _, l := range lines {
 		if l.Error != "" && err == nil {
 			err = &orders.Failure{Line: l}
 		}
 	}
-	if err == nil && len(lines) == 0 {
+	if len(lines) == 0 && (err == nil || errors.Is(err, unix.ECONNRESET)) {
 		err = ErrNoReport
 	}
 	return lines, err
 }
 
-// Interrupt makes Report return.
-func (c *Cell) Interrupt() { _ = c.statusIn.Close() }
+// Interrupt makes Order and Report return.
+func (c *Cell) Interrupt() { _ = c.host.Close() }
 
 // UID owns what the process makes.
 func (c *Cell) UID() int {
@@ -307,11 +375,10 @@ func (c *Cell) closeTrees() {
 
 // Close removes what is left of the cell. The process must have been reaped.
 func (c *Cell) Close() {
-	for _, f := range []*os.File{c.ordersIn, c.ordersOut, c.statusIn, c.statusOut} {
-		if f != nil {
-			_ = f.Close()
-		}
+	if c.host != nil {
+		_ = c.host.Close()
 	}
+	_ = c.child.Close() // nil is no trouble, nor is a second time
 	c.closeTrees()
 	c.group.remove()
 	if c.id != 0 {

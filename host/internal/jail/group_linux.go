@@ -8,7 +8,6 @@ import (
 	"path/filepath"
 	"strconv"
 	"strings"
-	"sync"
 	"sync/atomic"
 	"time"
 
@@ -70,13 +69,13 @@ func findGroups() (*hierarchy, error) {
 }
 
 func (h *hierarchy) tryMake() error {
-	g, err := h.make(Room{})
+	g, err := h.make()
 	if err != nil {
 		return err
 	}
-	<-g.made
+	err = g.limit(Room{})
 	g.remove()
-	return g.err
+	return err
 }
 
 // tryV2 uses the unified hierarchy if the host's own group has the controllers
@@ -114,7 +113,7 @@ func (h *hierarchy) tryV2(own string) error {
 func (h *hierarchy) passOn(own string) error {
 	control := filepath.Join(own, "cgroup.subtree_control")
 	const all = "+memory +pids +cpu"
-	err := os.WriteFile(control, []byte(all), 0)
+	err := write(control, all)
 	if !errors.Is(err, unix.EBUSY) {
 		return err
 	}
@@ -130,10 +129,23 @@ func (h *hierarchy) passOn(own string) error {
 	if err := os.Mkdir(leaf, 0o755); err != nil {
 		return err
 	}
-	if err := os.WriteFile(filepath.Join(leaf, "cgroup.procs"), []byte(self), 0); err != nil {
+	if err := write(filepath.Join(leaf, "cgroup.procs"), self); err != nil {
 		return err
 	}
-	return os.WriteFile(control, []byte(all), 0)
+	return write(control, all)
+}
+
+// write writes to a file of the kernel's, which is there or is not: an attempt to
+// create one, as os.WriteFile makes, is refused with "permission denied", and
+// would make a file that does not exist look like one that is not ours. The
+// kernel takes a value in one write.
+func write(path, value string) error {
+	f, err := os.OpenFile(path, os.O_WRONLY, 0)
+	if err != nil {
+		return err
+	}
+	_, err = f.WriteString(value)
+	return errors.Join(err, f.Close())
 }
 
 func listed(list, name string) bool {
@@ -176,23 +188,24 @@ type group struct {
 	dir  *os.File          // of v2
 	made chan struct{}     // closed when there is nothing left to make
 	err  error             // of making it
+	in   chan error        // of v1: of the process's entering it
 }
 
 // make makes a group. In v2 it is there at once, to be forked into. In v1 a
-// process moves in after the fork, so the folders are made meanwhile, and add
-// says if that failed.
-func (h *hierarchy) make(r Room) (*group, error) {
+// process moves in after the fork, so the folders are made meanwhile, and
+// entered says if that failed.
+func (h *hierarchy) make() (*group, error) {
 	g := &group{v2: h.v2 != "", dirs: map[string]string{}, made: make(chan struct{})}
 	name := h.mine + strconv.FormatUint(groupCount.Add(1), 10)
 	if !g.v2 {
 		go func() {
 			defer close(g.made)
-			g.err = g.build(h.v1, name, r)
+			g.err = g.build(h.v1, name)
 		}()
 		return g, nil
 	}
 	defer close(g.made)
-	err := g.build(map[string]string{"": h.v2}, name, r)
+	err := g.build(map[string]string{"": h.v2}, name)
 	if err == nil {
 		g.dir, err = os.Open(g.dirs[""])
 	}
@@ -203,7 +216,7 @@ func (h *hierarchy) make(r Room) (*group, error) {
 	return g, nil
 }
 
-func (g *group) build(under map[string]string, name string, r Room) error {
+func (g *group) build(under map[string]string, name string) error {
 	for c, dir := range under {
 		path := filepath.Join(dir, name)
 		if err := os.Mkdir(path, 0o755); err != nil {
@@ -211,12 +224,18 @@ func (g *group) build(under map[string]string, name string, r Room) error {
 		}
 		g.dirs[c] = path
 	}
-	return g.limit(r)
+	return nil
 }
 
 // limit writes what the room allows. Swap is not to make up for memory; where
 // it is not accounted there is no such file.
 func (g *group) limit(r Room) error {
+	if g == nil {
+		return nil
+	}
+	if <-g.made; g.err != nil {
+		return g.err
+	}
 	type file struct {
 		controller, v1, v2, value string
 		optional                  bool
@@ -244,7 +263,7 @@ func (g *group) limit(r Room) error {
 		if name == "" {
 			continue
 		}
-		err := os.WriteFile(filepath.Join(dir, name), []byte(f.value), 0)
+		err := write(filepath.Join(dir, name), f.value)
 		if err != nil && !(f.optional && errors.Is(err, fs.ErrNotExist)) {
 			return fmt.Errorf("limit a control group: %w", err)
 		}
@@ -267,28 +286,36 @@ func (g *group) fd() (int, bool) {
 	return int(g.dir.Fd()), true
 }
 
-// add moves a process in. Each hierarchy makes the writer wait for the kernel's
-// readers; side by side they wait once.
-func (g *group) add(pid int) error {
+// add moves a process in, and entered waits until it is there. Each hierarchy
+// makes the writer wait for the kernel's readers; side by side they wait once.
+func (g *group) add(pid int) {
+	if g == nil || g.v2 {
+		return
+	}
+	g.in = make(chan error, 1)
+	go func() {
+		<-g.made
+		errs := make(chan error, len(g.dirs))
+		for _, dir := range g.dirs {
+			go func() {
+				errs <- write(filepath.Join(dir, "cgroup.procs"), strconv.Itoa(pid))
+			}()
+		}
+		err := g.err
+		for range g.dirs {
+			err = errors.Join(err, <-errs)
+		}
+		g.in <- err
+	}()
+}
+
+// entered is to be asked once, after add.
+func (g *group) entered() error {
 	if g == nil || g.v2 {
 		return nil
 	}
-	if <-g.made; g.err != nil {
-		return g.err
-	}
-	var wg sync.WaitGroup
-	errs := make(chan error, len(g.dirs))
-	for _, dir := range g.dirs {
-		wg.Go(func() {
-			errs <- os.WriteFile(filepath.Join(dir, "cgroup.procs"), []byte(strconv.Itoa(pid)), 0)
-		})
-	}
-	wg.Wait()
-	close(errs)
-	for err := range errs {
-		if err != nil {
-			return fmt.Errorf("enter a control group: %w", err)
-		}
+	if err := <-g.in; err != nil {
+		return fmt.Errorf("enter a control group: %w", err)
 	}
 	return nil
 }
@@ -296,7 +323,7 @@ func (g *group) add(pid int) error {
 // kill ends every process of the group at once, frozen ones included.
 func (g *group) kill() {
 	if g != nil && g.v2 {
-		_ = os.WriteFile(filepath.Join(g.dirs[""], "cgroup.kill"), []byte("1"), 0)
+		_ = write(filepath.Join(g.dirs[""], "cgroup.kill"), "1")
 	}
 }
 

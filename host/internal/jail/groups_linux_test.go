@@ -73,7 +73,7 @@ func TestGroupsOfTwoHostsDiffer(t *testing.T) {
 	dir := t.TempDir()
 	for range 2 {
 		h := &hierarchy{mine: groupPrefix, v1: map[string]string{"memory": dir}}
-		g, err := h.make(Room{})
+		g, err := h.make()
 		if err != nil {
 			t.Fatal(err)
 		}

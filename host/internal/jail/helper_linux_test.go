@@ -178,14 +178,17 @@ func (w *world) start(in way, change func(*Cell), args ...string) *inmate {
 		w.t.Fatal(err)
 	}
 	defer folder.Close()
-	cell, err := w.jail.prepare(Room{
-		Program: w.program, SocketDir: socket, Socket: folder,
-		Args: append([]string{"program"}, args...), Memory: 128 << 20, Processes: 32,
-	}, in)
+	cell, err := w.jail.blank(in)
 	if err != nil {
 		w.t.Fatal(err)
 	}
 	w.t.Cleanup(cell.Close)
+	if err := cell.furnish(Room{
+		Program: w.program, SocketDir: socket, Socket: folder,
+		Args: append([]string{"program"}, args...), Memory: 128 << 20, Processes: 32,
+	}); err != nil {
+		w.t.Fatal(err)
+	}
 	if change != nil {
 		change(cell)
 	}
@@ -206,14 +209,15 @@ func (w *world) fork(cell *Cell) *inmate {
 	}
 	defer outW.Close()
 	i := &inmate{cell: cell, out: outR, pidfd: -1}
-	cmd := cell.Command([]uintptr{null.Fd(), outW.Fd(), outW.Fd()})
+	cmd := cell.Command()
 	cmd.Sys.PidFD, cmd.Sys.Pdeathsig = &i.pidfd, 0
 	i.pid, _, err = syscall.StartProcess(cmd.Path, cmd.Args, &syscall.ProcAttr{Env: cmd.Env, Files: cmd.Files, Sys: cmd.Sys})
 	if err != nil {
 		w.t.Fatal(err)
 	}
 	w.t.Cleanup(func() { i.kill(); i.wait(); _ = unix.Close(i.pidfd); _ = outR.Close() })
-	if err := cell.Started(i.pid); err != nil {
+	cell.Started(i.pid)
+	if err := cell.Order([]uintptr{null.Fd(), outW.Fd(), outW.Fd()}); err != nil {
 		w.t.Fatal(err)
 	}
 	i.lines, i.err = cell.Report()

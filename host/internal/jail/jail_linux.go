@@ -2,6 +2,7 @@ package jail
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"os"
 	"path/filepath"
@@ -15,6 +16,8 @@ const (
 	SocketFolder = "s"
 	// LibraryFolder holds the program's shared libraries.
 	LibraryFolder = "lib"
+	// WorkspaceFolder holds an empty folder for each workspace.
+	WorkspaceFolder = "workspace"
 )
 
 // way is how processes are confined here.
@@ -33,6 +36,7 @@ func (w way) String() string {
 // Jail confines the sandbox processes of one host.
 type Jail struct {
 	trampoline *os.File
+	null       *os.File
 	way        way
 	ownIDs     bool
 	landlock   bool
@@ -51,8 +55,11 @@ func Open(ctx context.Context, trampoline string) (*Jail, error) {
 		return nil, fmt.Errorf("open the trampoline %s: %w", trampoline, err)
 	}
 	j := &Jail{trampoline: os.NewFile(uintptr(fd), trampoline)}
-	if err := j.probe(ctx, filepath.Dir(trampoline)); err != nil {
-		_ = j.trampoline.Close()
+	if j.null, err = os.OpenFile(os.DevNull, os.O_RDWR, 0); err == nil {
+		err = j.probe(ctx, filepath.Dir(trampoline))
+	}
+	if err != nil {
+		_ = j.Close()
 		return nil, err
 	}
 	return j, nil
@@ -63,7 +70,7 @@ func (j *Jail) Found() *Found { return j.found }
 
 // Close gives up the trampoline. Cells that run are not concerned.
 func (j *Jail) Close() error {
-	return j.trampoline.Close()
+	return errors.Join(j.trampoline.Close(), j.null.Close())
 }
 
 // Room is what one process gets.
@@ -77,13 +84,13 @@ type Room struct {
 	// SocketDir is the private folder of the socket, and Socket is it, open.
 	SocketDir string
 	Socket    *os.File
-	// Keep are the numbers of descriptors beside 0, 1 and 2.
-	Keep []int
 	// Args are the program's arguments, its name first; Env its environment.
 	Args, Env []string
 	// Seccomp names the filter to install before the program is executed; ""
 	// for one that installs its own.
 	Seccomp string
+	// Workspaces are the machine's folders that the process sees.
+	Workspaces []Workspace
 	// Memory, in bytes, is what the control group allows; 0 is no limit.
 	Memory uint64
 	// Processes and CPUs bound threads and processors; 0 is the default.

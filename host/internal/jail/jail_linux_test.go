@@ -260,4 +260,9 @@ func TestSeccompIsTried(t *testing.T) {
 			t.Errorf("%s: best effort goes without a filter: %v", name, err)
 		}
 	}
+	// A kernel or a container that kills for installing one says so.
+	f := found(attempt{way: neither, ended: "SIGSYS"}, nil, nil, nil, nil)
+	if l := f.layer(Seccomp); l.On || !strings.Contains(l.Why, "SIGSYS") {
+		t.Errorf("%+v", l)
+	}
 }

@@ -24,17 +24,18 @@ func (*Jail) Close() error { return nil }
 
 // Folders of a staged root.
 const (
-	SocketFolder  = "s"
-	LibraryFolder = "lib"
+	SocketFolder    = "s"
+	LibraryFolder   = "lib"
+	WorkspaceFolder = "workspace"
 )
 
 // Room is what one process gets.
 type Room struct {
 	Program, Loader, SocketDir string
 	Socket                     *os.File
-	Keep                       []int
 	Args, Env                  []string
 	Seccomp                    string
+	Workspaces                 []Workspace
 	Memory                     uint64
 	Processes, CPUs            int
 }

@@ -18,6 +18,7 @@ type attempt struct {
 	way   way
 	err   error // it could not even be started, or not be given what it needs
 	lines map[string]orders.Line
+	ended string // how, if not by itself
 }
 
 func (a attempt) holds(layer string) bool {
@@ -75,29 +76,29 @@ func (j *Jail) try(ctx context.Context, w way, dir, root string) attempt {
 	}
 	defer folder.Close()
 	program := root + "/" + orders.Trampoline
-	c, err := j.prepare(Room{Program: program, Socket: folder, SocketDir: dir, Args: []string{orders.Trampoline}}, w)
+	c, err := j.blank(w)
 	if err != nil {
 		a.err = err
 		return a
 	}
 	defer c.Close()
+	a.err = c.furnish(Room{Program: program, Socket: folder, SocketDir: dir, Args: []string{orders.Trampoline}})
+	if a.err != nil {
+		return a
+	}
 	c.orders.Probe = true
-	lines, err := c.run(ctx)
-	a.err = err
+	lines, ended, err := c.run(ctx)
+	a.err, a.ended = err, ended
 	for _, l := range lines {
 		a.lines[l.Layer] = l
 	}
 	return a
 }
 
-// run forks the trampoline and waits for its end.
-func (c *Cell) run(ctx context.Context) ([]orders.Line, error) {
-	null, err := os.Open(os.DevNull)
-	if err != nil {
-		return nil, err
-	}
-	defer null.Close()
-	cmd := c.Command([]uintptr{null.Fd(), null.Fd(), null.Fd()})
+// run forks the trampoline and waits for its end, of which it says how it came
+// if it was not by itself.
+func (c *Cell) run(ctx context.Context) (lines []orders.Line, ended string, err error) {
+	cmd := c.Command()
 	pidfd := -1
 	cmd.Sys.PidFD = &pidfd
 	cmd.Sys.Pdeathsig = 0 // of a thread that may end; the pipes end a child whose host has gone
@@ -109,32 +110,37 @@ func (c *Cell) run(ctx context.Context) ([]orders.Line, error) {
 		}
 	}
 	if err != nil {
-		return nil, fmt.Errorf("clone: %w", err)
+		return nil, "", fmt.Errorf("clone: %w", err)
 	}
 	stop := context.AfterFunc(ctx, func() {
 		_ = unix.PidfdSendSignal(pidfd, unix.SIGKILL, nil, 0)
 		c.Interrupt()
 	})
 	defer stop()
-	err = c.Started(pid)
-	var lines []orders.Line
+	c.Started(pid)
+	null := c.jail.null.Fd()
+	err = c.Order([]uintptr{null, null, null})
 	if err == nil {
-		lines, err = orders.ReadReport(c.statusIn)
+		lines, err = orders.ReadReport(c.host)
 	}
 	if err != nil {
 		_ = unix.PidfdSendSignal(pidfd, unix.SIGKILL, nil, 0)
 	}
+	var status unix.WaitStatus
 	for {
-		_, werr := unix.Wait4(pid, nil, 0, nil)
+		_, werr := unix.Wait4(pid, &status, 0, nil)
 		if !errors.Is(werr, unix.EINTR) {
 			break
 		}
 	}
 	_ = unix.Close(pidfd)
+	if status.Signaled() {
+		ended = unix.SignalName(status.Signal())
+	}
 	if err == nil && len(lines) == 0 {
 		err = ErrNoReport
 	}
-	return lines, err
+	return lines, ended, err
 }
 
 // found puts what was tried into words.
@@ -152,6 +158,9 @@ func found(a attempt, failed []attempt, noIDs error, groups *hierarchy, noGroups
 	tried := func(layer string) error {
 		if l := a.lines[layer]; l.Error != "" {
 			return errors.New(l.Error)
+		}
+		if a.ended != "" {
+			return fmt.Errorf("the trial was ended by %s before", a.ended)
 		}
 		return errors.New("it was not reported")
 	}

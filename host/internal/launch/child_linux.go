@@ -117,6 +117,9 @@ func (c *child) await() {
 	}
 	if c.exit.Signal != syscall.SIGKILL {
 		c.exit.Killed, c.exit.Cause = false, nil // it ended before the signal came
+		if c.exit.Signal == syscall.SIGSYS {
+			c.exit.Cause = &SyscallError{}
+		}
 	} else if !c.killed && c.cell != nil && c.cell.OutOfMemory() {
 		c.exit.Cause = ErrMemoryLimit
 	}

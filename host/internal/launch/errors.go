@@ -24,6 +24,11 @@ var (
 	// ErrMemoryLimit: the process used more memory than its control group allows,
 	// and the kernel ended it.
 	ErrMemoryLimit = errors.New("memory limit of the process")
+	// ErrSyscall: the process made a system call that its filter does not allow.
+	ErrSyscall = errors.New("system call not allowed")
+	// ErrNotices: the host cannot hear from the process's filter. It may be
+	// started without Spec.Notices.
+	ErrNotices = errors.New("no notices from the filter")
 	// ErrUnsupported: sandboxes do not run on this system.
 	ErrUnsupported = errors.New("not supported on this system")
 )
@@ -71,6 +76,30 @@ func (e *TimeoutError) Error() string {
 func (e *TimeoutError) Is(target error) bool {
 	return target == ErrStartTimeout || target == context.DeadlineExceeded
 }
+
+// SyscallError names the system call for which a process was ended. It answers
+// errors.Is(err, ErrSyscall).
+type SyscallError struct {
+	// Name is the call, by the kernel's word; "" where the kernel gave no notice,
+	// but ended the process itself, with SIGSYS.
+	Name string
+	// Args are the arguments by which the filter decides, "arg0=0x10 arg1=0x3",
+	// "" if it refuses the call in any form.
+	Args string
+}
+
+func (e *SyscallError) Error() string {
+	switch {
+	case e.Name == "":
+		return "a system call that is not allowed (SIGSYS)"
+	case e.Args == "":
+		return fmt.Sprintf("system call %q is not allowed (SIGSYS)", e.Name)
+	}
+	return fmt.Sprintf("system call %q with %s is not allowed (SIGSYS)", e.Name, e.Args)
+}
+
+// Is makes the error answer to ErrSyscall.
+func (e *SyscallError) Is(target error) bool { return target == ErrSyscall }
 
 // DiedError says how the process ended. It answers errors.Is(err, ErrDied), and
 // errors.Is to what the host killed it for.

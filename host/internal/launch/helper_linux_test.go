@@ -43,6 +43,8 @@ func helper() {
 		err = hostThatIsKilled(os.Args[2])
 	case "stdin":
 		err = hostWithStdin(os.Args[2])
+	case "ready":
+		err = hostThatKeepsReady(os.Args[2])
 	case "thread":
 		err = hostWithThreads(os.Args[2])
 	}

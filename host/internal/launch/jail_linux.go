@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"os"
 	"path/filepath"
 
 	"github.com/ringfence/ringfence/host/internal/jail"
@@ -15,37 +16,67 @@ func (p *Process) confine(socketDir string) error {
 	if s.Jail == nil {
 		return nil
 	}
-	cell, err := s.Jail.Prepare(jail.Room{
+	b := s.Ready.take()
+	if b == nil {
+		var err error
+		if b, err = newBlank(s.Jail); err != nil {
+			return err
+		}
+	}
+	err := b.cell.Furnish(jail.Room{
 		Program: filepath.Clean(s.Path), Loader: s.Loader, SocketDir: socketDir, Socket: p.folder,
-		Keep: s.numbers(), Args: append([]string{filepath.Base(s.Path)}, s.Args...), Env: p.fork.env,
-		Seccomp: s.Seccomp, Memory: s.Memory, Processes: s.Processes, CPUs: s.CPUs,
+		Args: append([]string{filepath.Base(s.Path)}, s.Args...), Env: p.fork.env,
+		Seccomp: s.Seccomp, Workspaces: s.Workspaces, Memory: s.Memory, Processes: s.Processes, CPUs: s.CPUs,
 	})
 	if err != nil {
+		b.drop()
 		return err
 	}
-	p.cell, p.uid = cell, cell.UID()
+	p.blank, p.uid = b, b.cell.UID()
 	return nil
 }
 
-// jailed makes a fork one of the trampoline. It begins in no folder, having no
-// right to any.
-func (f forkSpec) jailed(cell *jail.Cell) forkSpec {
-	cmd := cell.Command(f.fds)
-	return forkSpec{path: cmd.Path, argv: cmd.Args, env: cmd.Env, fds: cmd.Files, keep: f.keep, sys: cmd.Sys, cell: cell}
-}
-
-// confined gives the trampoline its orders and waits until it has executed the
-// program.
-func (p *Process) confined(ctx context.Context) error {
-	if p.cell == nil {
+// settle takes from a jailed process the right to make more files in its socket's
+// folder, which is on the host's disk: no limit counts empty ones. It has what it
+// needs, and the host removes it all at the end.
+func (p *Process) settle() error {
+	if p.blank == nil {
 		return nil
 	}
-	if err := p.cell.Started(p.child.pid); err != nil {
+	err := p.folder.Chmod(0o555)
+	if p.uid != os.Geteuid() && err == nil {
+		err = p.folder.Chown(os.Geteuid(), os.Getegid())
+	}
+	if err != nil {
+		return fmt.Errorf("close the socket's folder: %w", err)
+	}
+	return nil
+}
+
+// order gives the trampoline its orders, with the descriptors of the program.
+func (p *Process) order(ctx context.Context, files []uintptr) error {
+	if p.blank == nil {
+		return nil
+	}
+	stop := context.AfterFunc(ctx, p.blank.cell.Interrupt)
+	defer stop()
+	if err := p.blank.cell.Order(files); err != nil {
+		if ctx.Err() != nil {
+			return context.Cause(ctx)
+		}
 		return fmt.Errorf("jail: %w", err)
 	}
-	stop := context.AfterFunc(ctx, p.cell.Interrupt)
+	return nil
+}
+
+// confined waits until the trampoline has executed the program.
+func (p *Process) confined(ctx context.Context) error {
+	if p.blank == nil {
+		return nil
+	}
+	stop := context.AfterFunc(ctx, p.blank.cell.Interrupt)
 	defer stop()
-	_, err := p.cell.Report()
+	_, err := p.blank.cell.Report()
 	switch {
 	case err == nil:
 		return nil

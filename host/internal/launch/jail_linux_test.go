@@ -20,8 +20,9 @@ import (
 var confinement *confined
 
 type confined struct {
-	jail    *jail.Jail
-	program string
+	trampoline string // staged
+	jail       *jail.Jail
+	program    string
 }
 
 // confine changes a Spec that names the built hostile plugin.
@@ -53,12 +54,13 @@ func inJail(t testing.TB) *confined {
 		}
 		return files[0].Path
 	}
-	j, err := jail.Open(t.Context(), staged("jail", stage.Item{Path: trampoline, As: orders.Trampoline, Exec: true}))
+	trampoline = staged("jail", stage.Item{Path: trampoline, As: orders.Trampoline, Exec: true})
+	j, err := jail.Open(t.Context(), trampoline)
 	if err != nil {
 		t.Fatal(err)
 	}
 	t.Cleanup(func() { _ = j.Close() })
-	return &confined{jail: j, program: staged("program", stage.Item{Path: hostile, As: "hostile", Exec: true})}
+	return &confined{trampoline: trampoline, jail: j, program: staged("program", stage.Item{Path: hostile, As: "hostile", Exec: true})}
 }
 
 // refusedInside are the bad starts that a jailed plugin does not even get to,

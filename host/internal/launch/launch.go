@@ -14,6 +14,7 @@ import (
 
 	"github.com/ringfence/ringfence/host/internal/jail"
 	"github.com/ringfence/ringfence/host/internal/rundir"
+	"github.com/ringfence/ringfence/internal/seccomp"
 )
 
 // DefaultStartTimeout is how long a sandbox may take from exec to its first
@@ -42,6 +43,9 @@ type Spec struct {
 	// Jail confines the process, in the folder of Path as its root. nil starts
 	// it unconfined, which is for tests of what this package does by itself.
 	Jail *jail.Jail
+	// Ready has a process of this jail's at hand, and makes another one for the
+	// next start. nil forks one now.
+	Ready *Ready
 	// Loader is the path of the program's ELF interpreter, "" for a static one.
 	// It and the libraries lie in the jail's root too.
 	Loader string
@@ -49,6 +53,13 @@ type Spec struct {
 	// program: "native" for a third party's. "" is for a program that installs
 	// its own, stage by stage, which is for our own programs only.
 	Seccomp string
+	// Notices asks the process to let the host listen to the filter that it
+	// installs by itself: a call that would kill it is put to the host first,
+	// which kills it and can say which call it was. The process finds
+	// seccomp.NoticeEnv in its environment and uses Profile.InstallNoticed.
+	Notices bool
+	// Workspaces are folders of the machine's that the jail shows to the process.
+	Workspaces []jail.Workspace
 	// Memory (bytes), Processes and CPUs are what a control group allows, where
 	// the jail has one. 0 leaves memory and processors unlimited, and processes
 	// to the jail.
@@ -71,7 +82,7 @@ type Spec struct {
 var reserved = map[string]bool{
 	"PLUGIN_MIN_PORT": true, "PLUGIN_MAX_PORT": true, "PLUGIN_PROTOCOL_VERSIONS": true,
 	"PLUGIN_UNIX_SOCKET_DIR": true, "PLUGIN_UNIX_SOCKET_GROUP": true,
-	"PLUGIN_CLIENT_CERT": true, "PLUGIN_MULTIPLEX_GRPC": true,
+	"PLUGIN_CLIENT_CERT": true, "PLUGIN_MULTIPLEX_GRPC": true, seccomp.NoticeEnv: true,
 }
 
 func (s *Spec) check() error {
@@ -82,12 +93,16 @@ func (s *Spec) check() error {
 		return fmt.Errorf("executable %q: want an absolute path", s.Path)
 	case s.Seccomp != "" && s.Jail == nil:
 		return fmt.Errorf("filter %q: it is the jail's to install, and there is none", s.Seccomp)
+	case s.Notices && s.Files[seccomp.NoticeFD] != nil:
+		return fmt.Errorf("file for descriptor %d: it is for the notices of the filter", seccomp.NoticeFD)
+	case len(s.Workspaces) > 0 && s.Jail == nil:
+		return errors.New("workspaces: they are the jail's to show, and there is none")
 	case s.StartTimeout < 0:
 		return fmt.Errorf("start timeout %v: want 0 or more", s.StartTimeout)
 	}
 	for fd, f := range s.Files {
-		if fd < 3 || fd > 255 || f == nil {
-			return fmt.Errorf("file for descriptor %d: want an open file and a number from 3 to 255", fd)
+		if fd < 3 || fd > 63 || f == nil {
+			return fmt.Errorf("file for descriptor %d: want an open file and a number from 3 to 63", fd)
 		}
 	}
 	for _, v := range s.Env {
@@ -144,8 +159,8 @@ type Exit struct {
 	Signal syscall.Signal
 	// Killed tells that this host sent the signal.
 	Killed bool
-	// Cause is why the host sent it on its own account, or ErrMemoryLimit if
-	// the kernel did, or nil.
+	// Cause is why the host sent it on its own account, ErrMemoryLimit or a
+	// *SyscallError if the kernel did, or nil.
 	Cause error
 	// CPU is the processor time that the process used.
 	CPU time.Duration

@@ -5,6 +5,7 @@ import (
 	"io"
 	"net"
 	"os"
+	"runtime"
 	"sync"
 	"sync/atomic"
 	"time"
@@ -12,8 +13,6 @@ import (
 	"golang.org/x/time/rate"
 	"google.golang.org/grpc"
 	"google.golang.org/grpc/connectivity"
-
-	"github.com/ringfence/ringfence/host/internal/jail"
 )
 
 const (
@@ -37,8 +36,8 @@ type Process struct {
 	spec    *Spec
 	fork    forkSpec
 	folder  *os.File
-	cell    *jail.Cell // nil without a jail
-	uid     int        // of what the process makes
+	blank   *blank // nil without a jail
+	uid     int    // of what the process makes
 	printed *printed
 	line    chan greeted
 	release func()
@@ -55,8 +54,8 @@ type Process struct {
 	clean chan struct{} // and nothing of it is left
 }
 
-// execute forks, and starts the goroutines that live as long as the process.
-func (p *Process) execute() error {
+// execute forks, or sends orders to what has been forked, and starts the goroutines that live as long as the process.
+func (p *Process) execute(ctx context.Context) error {
 	null, err := os.OpenFile(os.DevNull, os.O_RDONLY, 0)
 	if err != nil {
 		return err
@@ -75,16 +74,14 @@ func (p *Process) execute() error {
 	defer errW.Close()
 	f := p.fork
 	f.fds, f.keep = childFiles(p.spec, [3]*os.File{null, outW, errW})
-	if p.cell != nil {
-		f = f.jailed(p.cell)
-	}
-	child, err := startChild(f)
-	if err != nil {
+	if p.blank != nil {
+		p.child = p.blank.child
+	} else if p.child, err = startChild(f); err != nil {
+		p.child = nil
 		_ = outR.Close()
 		_ = errR.Close()
 		return err
 	}
-	p.child = child
 	stop, dead := context.WithCancel(context.Background())
 	p.greeting = &greeting{line: p.line}
 	p.pumps[0] = &pump{f: outR, to: p.greeting, stop: stop, done: make(chan struct{})}
@@ -94,10 +91,12 @@ func (p *Process) execute() error {
 	}
 	// The record is written while the process starts up.
 	record := make(chan error, 1)
-	go func() { record <- p.spec.Dir.Record(child.pid) }()
+	go func() { record <- p.spec.Dir.Record(p.child.pid) }()
 	p.recorded = sync.OnceValue(func() error { return <-record })
 	go p.bury(dead)
-	return nil
+	err = p.order(ctx, f.fds)
+	runtime.KeepAlive(f.keep)
+	return err
 }
 
 // bury waits for the end of the process and clears up behind it.
@@ -269,6 +268,9 @@ func (p *Process) Stop(ctx context.Context) error {
 // Kill ends the process and its group at once, stopped or not, and waits up
 // to two seconds until nothing of it is left.
 func (p *Process) Kill() { _ = p.end() }
+
+// End ends the process at once and does not wait. Exit tells the cause.
+func (p *Process) End(cause error) { p.child.kill(cause) }
 
 func (p *Process) end() error {
 	p.child.kill(nil)

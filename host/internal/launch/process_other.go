@@ -8,7 +8,18 @@ import (
 	"time"
 
 	"google.golang.org/grpc"
+
+	"github.com/ringfence/ringfence/host/internal/jail"
 )
+
+// Ready is nothing on this system.
+type Ready struct{}
+
+// Keep returns nil.
+func Keep(*jail.Jail) *Ready { return nil }
+
+// Close does nothing.
+func (*Ready) Close() {}
 
 // Process is a running sandbox process.
 type Process struct{}
@@ -36,8 +47,21 @@ func (*Process) CPUTime() (time.Duration, error) { return 0, ErrUnsupported }
 // RSS fails.
 func (*Process) RSS() (uint64, error) { return 0, ErrUnsupported }
 
+// Confinement is what the kernel says of a process.
+type Confinement struct {
+	Filters      int
+	NoNewPrivs   bool
+	Capabilities uint64
+}
+
+// Confinement fails.
+func (*Process) Confinement() (Confinement, error) { return Confinement{}, ErrUnsupported }
+
 // Stop does nothing.
 func (*Process) Stop(context.Context) error { return ErrUnsupported }
+
+// End does nothing.
+func (*Process) End(error) {}
 
 // Kill does nothing.
 func (*Process) Kill() {}

@@ -40,7 +40,13 @@ func start(ctx context.Context, s Spec) (*Process, error) {
 	}
 	ctx, cancel := context.WithTimeoutCause(ctx, s.StartTimeout, errOurTimeout)
 	defer cancel()
-	l := &launcher{ctx: ctx, spec: &s, waiting: "the process to execute"}
+	notices, err := s.notices()
+	if err != nil {
+		return nil, err
+	}
+	defer notices.close()
+	l := &launcher{ctx: ctx, spec: &s, notices: notices, waiting: "the process to execute"}
+	defer s.Ready.refill() // for the next one, and in nobody's way
 	p, err := l.launch()
 	if err == nil {
 		return p, nil
@@ -55,8 +61,9 @@ func start(ctx context.Context, s Spec) (*Process, error) {
 type launcher struct {
 	ctx     context.Context
 	spec    *Spec
-	folder  string // name in the run folder
-	waiting string // what Start waits for, for the timeout's message
+	folder  string   // name in the run folder
+	notices *notices // nil if nobody asked for any
+	waiting string   // what Start waits for, for the timeout's message
 
 	p      *Process
 	socket string
@@ -125,8 +132,12 @@ func (l *launcher) prepare(env []string, dir string) error {
 		}
 		_ = s.Dir.Remove(l.folder)
 		_ = folder.Close()
-		if l.p.cell != nil {
-			l.p.cell.Close()
+		switch {
+		case l.p.blank == nil:
+		case l.p.child == nil:
+			l.p.blank.drop()
+		default:
+			l.p.blank.cell.Close()
 		}
 	}
 	return nil
@@ -138,7 +149,7 @@ func (l *launcher) Start(context.Context) error {
 		l.failed = context.Cause(l.ctx)
 		return l.failed
 	}
-	if err := l.p.execute(); err != nil {
+	if err := l.p.execute(l.ctx); err != nil {
 		l.failed = err
 		return err
 	}
@@ -146,6 +157,13 @@ func (l *launcher) Start(context.Context) error {
 	if err := l.p.confined(l.ctx); err != nil {
 		l.failed = err
 		return err
+	}
+	if l.notices != nil {
+		l.waiting = "the listener of its filter"
+		if err := l.notices.greet(l.ctx, l.p.child); err != nil {
+			l.failed = err
+			return err
+		}
 	}
 	l.waiting = "its handshake line"
 	return nil
@@ -193,6 +211,9 @@ func (l *launcher) connect() error {
 	}
 	l.waiting = "its health check"
 	if err := greet(l.ctx, p.conn); err != nil {
+		return err
+	}
+	if err := p.settle(); err != nil {
 		return err
 	}
 	if err := p.recorded(); err != nil {

@@ -19,12 +19,23 @@ var ErrStart = errors.New("the sandbox did not start")
 // ErrCompile means that a module could not be compiled within its limits.
 var ErrCompile = errors.New("the module could not be compiled")
 
-// ErrDied means that the process ended while it was needed.
+// ErrDied means that the process ended while it was needed. What it ended of is
+// one of the four below, or else its own doing: a crash, or an exit.
 var ErrDied = errors.New("the sandbox died")
 
 // ErrMemory means that the process used more memory than it may, all in all,
 // and the kernel ended it. A guest that meets its own limit is told so before.
 var ErrMemory = errors.New("the sandbox used up its memory")
+
+// ErrSyscall means that the process made a system call that its filter does not
+// allow, and was ended for it.
+var ErrSyscall = errors.New("the sandbox was stopped by its filter")
+
+// ErrKilled means that somebody else than the host killed the process.
+var ErrKilled = errors.New("the sandbox was killed from outside")
+
+// ErrIdleCPU means that the process computed while no call ran.
+var ErrIdleCPU = errors.New("CPU time used between calls")
 
 // ErrCPUTime means that a call used up its CPU time.
 var ErrCPUTime = errors.New("CPU time used up")

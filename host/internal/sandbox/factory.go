@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"io"
 	"os"
+	"sync/atomic"
 	"time"
 
 	"github.com/hashicorp/go-hclog"
@@ -25,11 +26,16 @@ import (
 
 // Factory starts sandbox processes of one host.
 type Factory struct {
-	// Executable is the staged copy of ringfence-plugin-wasm, and Loader the
-	// path of its ELF interpreter; their folder is the sandbox's root.
+	// Executable is the staged copy of ringfence-plugin-wasm, or of a native
+	// plugin, and Loader the path of its ELF interpreter; their folder is the
+	// sandbox's root.
 	Executable, Loader string
-	// Jail confines every sandbox.
-	Jail *jail.Jail
+	// Seccomp names the filter that the jail installs before it executes a native
+	// plugin; "" for ringfence-plugin-wasm, which brings its own.
+	Seccomp string
+	// Jail confines every sandbox, and Ready has a process of it at hand.
+	Jail  *jail.Jail
+	Ready *launch.Ready
 	// Dir is the host's private run folder.
 	Dir *rundir.Dir
 	// Logger gets what sandboxes print, as the words of somebody nobody trusts.
@@ -39,63 +45,92 @@ type Factory struct {
 	// LoadTimeout bounds everything between the start of a process and its
 	// readiness: the launch, the negotiation, the first instance.
 	LoadTimeout time.Duration
+	// Beside is what a process may use beside its guest, in bytes: the wall
+	// behind the limits that the sandbox sets itself, which end a guest
+	// politely; here the kernel kills.
+	Beside uint64
+
+	// deaf says that the host cannot hear from filters here.
+	deaf atomic.Bool
 }
 
 // Plan is what a sandbox will run.
 type Plan struct {
 	Plugin       string
-	Engine       string
-	Artifact     *os.File // sealed; stays the caller's
+	Engine       string   // pluginkit.EngineNative for a native plugin
+	Artifact     *os.File // sealed; stays the caller's; nil for a native plugin
 	ArtifactSize int64
-	GuestMemory  uint64 // bytes
+	GuestMemory  uint64 // bytes; of a native plugin, the whole process
 	Session      bool
 	SessionIdle  time.Duration
 	Env          [][2]string
+	Workspaces   []jail.Workspace // of a native plugin
 }
 
 // Start starts a sandbox and loads its module.
 func (f *Factory) Start(ctx context.Context, plan Plan) (*Sandbox, error) {
 	ctx, cancel := context.WithTimeoutCause(ctx, f.LoadTimeout, fmt.Errorf("%w: not ready within %s", ErrStart, f.LoadTimeout))
 	defer cancel()
-	memory := plan.GuestMemory + 2*uint64(plan.ArtifactSize) + besideGuest
-	process, err := f.launch(ctx, plan.Plugin, plan.Artifact, memory)
+	spec, filters := f.spec(plan.Plugin), withGuest
+	if plan.Engine == pluginkit.EngineNative {
+		f.native(&spec, plan)
+		filters = ofTrampoline
+	} else {
+		spec.Notices = !f.deaf.Load()
+		spec.Memory = plan.GuestMemory + 2*uint64(plan.ArtifactSize) + f.Beside
+		spec.Files = map[int]*os.File{pluginkit.ModuleFD: plan.Artifact}
+	}
+	process, err := f.launch(ctx, spec)
 	if err != nil {
 		return nil, err
 	}
 	s := &Sandbox{process: process, client: wire.NewSandboxClient(process.Conn())}
-	if err := s.load(ctx, plan); err != nil {
+	err = s.load(ctx, plan)
+	if err == nil {
+		err = s.confined(f.Jail != nil, filters)
+	}
+	if err != nil {
 		err = s.explain(ctx, err)
 		process.Kill()
 		return nil, err
 	}
 	s.transport = grpccall.New(process.Conn())
+	s.rest()
 	return s, nil
 }
 
-// What a process may use beside what it was started for, in bytes. These are
-// the walls behind the sandbox's own limits, which end a guest politely: the
-// kernel kills.
-const (
-	besideGuest    = 1 << 30
-	besideCompiler = 256 << 20
-)
+// besideCompiler is Factory.Beside for a process that compiles.
+const besideCompiler = 256 << 20
 
-func (f *Factory) launch(ctx context.Context, plugin string, module *os.File, memory uint64) (*launch.Process, error) {
-	process, err := launch.Start(ctx, launch.Spec{
+// spec is what all processes of the factory have in common.
+func (f *Factory) spec(plugin string) launch.Spec {
+	return launch.Spec{
 		Name:         plugin,
 		Path:         f.Executable,
 		Loader:       f.Loader,
 		Jail:         f.Jail,
-		Memory:       memory,
+		Ready:        f.Ready,
+		Seccomp:      f.Seccomp,
 		CPUs:         f.Threads,
 		Env:          threads(f.Threads),
-		Files:        map[int]*os.File{pluginkit.ModuleFD: module},
 		Dir:          f.Dir,
 		StartTimeout: f.LoadTimeout,
 		Logger:       f.Logger.Named(plugin),
-	})
+	}
+}
+
+// launch starts a process, and hears from its filter if it can. A host that may
+// not trace its children cannot, and finds that out with the first of them.
+func (f *Factory) launch(ctx context.Context, spec launch.Spec) (*launch.Process, error) {
+	process, err := launch.Start(ctx, spec)
+	if errors.Is(err, launch.ErrNotices) {
+		f.deaf.Store(true)
+		f.Logger.Warn("refused system calls will not be reported by name", "why", err)
+		spec.Notices = false
+		process, err = launch.Start(ctx, spec)
+	}
 	if err != nil {
-		return nil, fmt.Errorf("%w: %w", ErrStart, err)
+		return nil, fmt.Errorf("%w: %w", ErrStart, ended(err))
 	}
 	return process, nil
 }
@@ -120,6 +155,9 @@ func (s *Sandbox) load(ctx context.Context, plan Plan) error {
 	}
 	if plan.Session {
 		request.Lifetime = wire.Lifetime_LIFETIME_SESSION
+	}
+	if plan.Engine == pluginkit.EngineNative {
+		plan.Env = nil // it came with the process
 	}
 	for _, v := range plan.Env {
 		request.Environment = append(request.Environment, &wire.Variable{Name: v[0], Value: v[1]})
@@ -183,16 +221,28 @@ func (f *Factory) Compile(ctx context.Context, job CompileJob, w io.Writer) erro
 	ctx, cancel := context.WithTimeoutCause(ctx, job.Timeout,
 		fmt.Errorf("%w: the compiler took more than %s; a module that takes this long is damaged or hostile", ErrCompile, job.Timeout))
 	defer cancel()
-	process, err := f.launch(ctx, job.Plugin+".compile", job.Module, job.MaxMemory+besideCompiler)
+	spec := f.spec(job.Plugin + ".compile")
+	spec.Memory = job.MaxMemory + besideCompiler
+	spec.Files = map[int]*os.File{pluginkit.ModuleFD: job.Module}
+	spec.Notices = !f.deaf.Load()
+	process, err := f.launch(ctx, spec)
 	if err != nil {
 		return err
 	}
 	defer process.Kill()
 	s := &Sandbox{process: process, client: wire.NewSandboxClient(process.Conn())}
-	if err := s.compile(ctx, job, w); err != nil {
-		return s.explain(ctx, err)
+	err = s.confined(f.Jail != nil, whileCompiling)
+	if err == nil {
+		err = s.compile(ctx, job, w)
 	}
-	return nil
+	if err == nil {
+		return nil
+	}
+	if err = s.explain(ctx, err); errors.Is(err, ErrDied) {
+		// There is nothing else in the process that it could have died of.
+		return fmt.Errorf("%w: the compiler did not survive it: %w", ErrCompile, err)
+	}
+	return err
 }
 
 // CompileJob is one compilation.

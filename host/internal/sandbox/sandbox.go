@@ -4,6 +4,8 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"sync/atomic"
+	"syscall"
 	"time"
 
 	"github.com/ringfence/ringfence/host/internal/launch"
@@ -32,6 +34,41 @@ type Sandbox struct {
 	process   *launch.Process
 	client    wire.SandboxClient
 	transport transport.Transport
+	rested    atomic.Pointer[rest]
+}
+
+// rest is when a sandbox had nothing more to do, and the CPU time it had used.
+type rest struct {
+	at  time.Time
+	cpu time.Duration
+}
+
+// rest notes that nobody calls from now on.
+func (s *Sandbox) rest() {
+	if cpu, err := s.process.CPUTime(); err == nil {
+		s.rested.Store(&rest{at: time.Now(), cpu: cpu})
+	}
+}
+
+// idleShare is the part of one processor that a sandbox may use all the time
+// while nobody calls, as 1/idleShare: its runtime's housekeeping.
+const idleShare = 100
+
+// StopIdle ends a sandbox that nobody calls, if it has computed more than limit
+// since its last call (in which it makes the next instance ready), and reports
+// whether it has. It does not wait.
+func (s *Sandbox) StopIdle(limit time.Duration) bool {
+	r := s.rested.Load()
+	now, err := s.process.CPUTime()
+	if r == nil || err != nil {
+		return false
+	}
+	used := now - r.cpu
+	if used <= limit+time.Since(r.at)/idleShare {
+		return false
+	}
+	s.process.End(fmt.Errorf("%w: %s (cpu_time = %s)", ErrIdleCPU, used.Round(time.Millisecond), limit))
+	return true
 }
 
 // PID is the process's number.
@@ -47,6 +84,7 @@ func (s *Sandbox) Done() <-chan struct{} { return s.process.Done() }
 func (s *Sandbox) Call(ctx context.Context, call transport.Call, cpuLimit time.Duration, caps transport.Capabilities) (transport.Result, error) {
 	ctx, stop := context.WithCancelCause(ctx)
 	defer stop(nil)
+	defer s.rest()
 	go s.watchCPU(ctx, cpuLimit, stop)
 	result, err := s.transport.Call(ctx, call, caps)
 	if err != nil {
@@ -102,9 +140,56 @@ func (s *Sandbox) died() error {
 	case <-time.After(deathNotice):
 		return nil
 	}
+	return deathOf(s.process.Exit())
+}
+
+// End waits for the end of the process and says what it ended of; nil is an end
+// that the host wanted.
+func (s *Sandbox) End() error {
 	exit := s.process.Exit()
-	if errors.Is(exit.Cause, launch.ErrMemoryLimit) {
-		return fmt.Errorf("%w: %s", ErrMemory, exit)
+	if exit.Killed && exit.Cause == nil {
+		return nil
 	}
-	return fmt.Errorf("%w: %s", ErrDied, exit)
+	return deathOf(exit)
+}
+
+// deathOf puts an exit into an error. Each is an ErrDied, and one that the
+// process could not help is told apart.
+func deathOf(exit launch.Exit) error {
+	kind := ErrDied
+	switch {
+	case errors.Is(exit.Cause, launch.ErrMemoryLimit):
+		kind = ErrMemory
+	case errors.Is(exit.Cause, launch.ErrSyscall):
+		kind = ErrSyscall
+	case errors.Is(exit.Cause, ErrIdleCPU):
+		kind = ErrIdleCPU
+	case exit.Signal == syscall.SIGKILL && !exit.Killed, exit.Signal == syscall.SIGTERM:
+		kind = ErrKilled
+	}
+	return &death{kind: kind, exit: exit}
+}
+
+// death is the end of a process, as a line without its last words.
+type death struct {
+	kind error
+	exit launch.Exit
+}
+
+func (d *death) Error() string {
+	if d.kind == ErrSyscall {
+		return fmt.Sprintf("%v: %v", d.kind, d.exit.Cause)
+	}
+	return fmt.Sprintf("%v: %v", d.kind, d.exit)
+}
+
+func (d *death) Is(target error) bool { return target == d.kind || target == ErrDied }
+
+// ended makes the death of a process that was being launched one of ours.
+func ended(err error) error {
+	var died *launch.DiedError
+	if errors.As(err, &died) && died.Exit.Cause != nil {
+		return fmt.Errorf("%w: %w", deathOf(died.Exit), err)
+	}
+	return err
 }

@@ -164,6 +164,22 @@ func (l *Lease[S]) Release(reusable bool) {
 	})
 }
 
+// Evict drops the idle sandboxes for which bad says so. It is called with the
+// pool locked and must not wait.
+func (p *Pool[S]) Evict(bad func(plugin string, s S) bool) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	var stay []entry[S]
+	for _, e := range p.idle {
+		if bad(e.plugin, *e.sandbox) {
+			p.drop(e)
+		} else {
+			stay = append(stay, e)
+		}
+	}
+	p.idle = stay
+}
+
 // drop kills a sandbox and frees its place once it is killed. The caller holds
 // mu; the killing is done without, since a sandbox can make it slow (a folder full
 // of files, gigabytes of memory) and other plugins' calls must not wait for that.

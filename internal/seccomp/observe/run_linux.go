@@ -94,10 +94,12 @@ func attend(l *seccomp.Listener, notes *notes) error {
 	install, _ := seccomp.Here.Number("seccomp")
 	for {
 		n, err := l.Receive()
-		if errors.Is(err, io.EOF) {
+		switch {
+		case errors.Is(err, io.EOF):
 			return nil
-		}
-		if err != nil {
+		case errors.Is(err, seccomp.ErrWithdrawn):
+			continue
+		case err != nil:
 			return err
 		}
 		process := processOf(n.TID)
@@ -108,7 +110,7 @@ func attend(l *seccomp.Listener, notes *notes) error {
 			notes.called(process, n.Call)
 			err = l.Continue(n.ID)
 		}
-		if err != nil {
+		if err != nil && !errors.Is(err, seccomp.ErrWithdrawn) { // it comes again, or its thread is gone
 			return err
 		}
 	}

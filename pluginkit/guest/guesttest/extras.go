@@ -4,7 +4,7 @@ import (
 	"encoding/json"
 	"fmt"
 
-	"github.com/ringfence/ringfence/pluginkit/guest/internal/registry"
+	"github.com/ringfence/ringfence/pluginkit/internal/registry"
 )
 
 // Read reads the registered resource of that URI and returns what a host gets, as
@@ -39,5 +39,5 @@ func extra(list, key string, arguments map[string]any) ([]byte, error) {
 	if err != nil {
 		return nil, err
 	}
-	return outcome(registry.Call(number, encoded))
+	return outcome(registry.Call(nil, number, encoded))
 }

@@ -10,7 +10,7 @@ import (
 	"testing"
 
 	"github.com/ringfence/ringfence/pluginkit/guest"
-	"github.com/ringfence/ringfence/pluginkit/guest/internal/abi"
+	"github.com/ringfence/ringfence/pluginkit/internal/abi"
 )
 
 // Host answers a guest's requests. The zero Host has no network and no secrets.

@@ -1,15 +1,15 @@
-// Package registry holds the tools of a guest, in the order of their manifest.
+// Package registry holds the tools of a plugin, in the order of their manifest.
 package registry
 
 import (
 	"errors"
 	"strconv"
 
-	"github.com/ringfence/ringfence/pluginkit/guest/internal/abi"
-	"github.com/ringfence/ringfence/pluginkit/guest/internal/shape"
+	"github.com/ringfence/ringfence/pluginkit/internal/abi"
+	"github.com/ringfence/ringfence/pluginkit/internal/shape"
 )
 
-// Tool is one callable of a guest.
+// Tool is one callable of a plugin.
 type Tool struct {
 	Name, Description string
 	Title             string
@@ -19,9 +19,9 @@ type Tool struct {
 	Content bool
 	// Input is a JSON Schema; Output is one or nil.
 	Input, Output []byte
-	// Run takes JSON arguments and returns a status of package abi and JSON, or
+	// Run takes what is known of the call and JSON arguments, and returns a status of package abi and JSON, or
 	// a text that says what went wrong.
-	Run func(arguments []byte) (status uint32, result []byte)
+	Run func(call abi.Call, arguments []byte) (status uint32, result []byte)
 }
 
 // Hint is what an author says of one effect of a tool.
@@ -138,9 +138,9 @@ func Manifest() []byte {
 }
 
 // Call runs a tool by its number in the manifest, or what comes after the tools.
-func Call(number uint32, arguments []byte) (status uint32, result []byte) {
+func Call(call abi.Call, number uint32, arguments []byte) (status uint32, result []byte) {
 	if uint64(number) < uint64(len(tools)) {
-		return tools[number].Run(arguments)
+		return tools[number].Run(call, arguments)
 	}
 	if run := extras.at(uint64(number) - uint64(len(tools))); run != nil {
 		return run(arguments)

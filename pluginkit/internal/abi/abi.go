@@ -1,9 +1,10 @@
-// Package abi is the guest's side of docs/guest-abi.md: the calls that a guest
+// Package abi is the guest's side of docs/guest-abi.md: the calls that a plugin
 // can make to its host, and their codes.
 //
 // Everything the SDK asks of a host goes through the Host in use. In a sandbox
-// that is the imports of the WebAssembly module; elsewhere it is a Host that
-// answers "not inside a sandbox", until a test puts its own in place with Use.
+// that is the imports of the WebAssembly module, or for a native plugin what
+// pluginkit.Serve puts in place; elsewhere it is a Host that answers "not inside
+// a sandbox", until a test puts its own in place with Use.
 package abi
 
 // Codes that a host function returns when it fails.
@@ -71,3 +72,8 @@ func Use(h Host) (previous Host) {
 	previous, current = current, h
 	return previous
 }
+
+// Call is what is known of the call that a tool runs in: a context.Context, or nil
+// in WebAssembly. It is not called so here because package context would be a
+// fifteenth of a small module.
+type Call interface{ Value(key any) any }

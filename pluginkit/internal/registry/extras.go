@@ -3,7 +3,7 @@ package registry
 import (
 	"errors"
 
-	"github.com/ringfence/ringfence/pluginkit/guest/internal/abi"
+	"github.com/ringfence/ringfence/pluginkit/internal/abi"
 )
 
 // Extra is a resource, a template or a prompt.

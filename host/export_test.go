@@ -1,0 +1,8 @@
+package host
+
+// SetBesideGuest changes what a sandbox process may use beside its guest.
+func SetBesideGuest(bytes uint64) (restore func()) {
+	before := besideGuest
+	besideGuest = bytes
+	return func() { besideGuest = before }
+}

@@ -1,0 +1,106 @@
+package policies
+
+import (
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+)
+
+func parseOne(t *testing.T, text string) (*Policy, *Plugin) {
+	t.Helper()
+	p, err := Parse("/policies/test.hcl", []byte(text), Options{LookupEnv: env("HOME", "/home/user")})
+	if err != nil {
+		t.Fatal(err)
+	}
+	return p, p.Plugins()[0]
+}
+
+// What kind a source is shows when the file is there; the block has to fit it.
+func TestABlockThatDoesNotFitItsSourceIsRefused(t *testing.T) {
+	for name, c := range map[string]struct {
+		block          string
+		module, native string // what the error holds; "" for none
+	}{
+		"nothing set":             {``, "", ""},
+		"the filter of modules":   {`seccomp = "wasm"`, "", ""},
+		"the filter of programs":  {`seccomp = "native"`, `test.hcl:3: seccomp = "native" on a WebAssembly module`, ""},
+		"an engine":               {`engine = "wasmer"`, "", "engine on a native plugin"},
+		"unmetered":               {"limits {\nfuel = 0\n}", "", ""},
+		"little memory":           {"limits {\nmemory = \"1MiB\"\n}", "", "memory is too small"},
+		"a workspace":             {"workspace \"w\" {\npath = \"/srv\"\n}", "workspace is not supported yet", ""},
+		"files without files":     {"seccomp = \"wasm\"\nworkspace \"w\" {\npath = \"/srv\"\n}", "workspace is not supported yet", `a workspace under seccomp = "wasm"`},
+		"the loader's variables":  {"env = {\nLD_PRELOAD = \"x\"\n}", "", "env LD_PRELOAD on a native plugin"},
+		"the host's variables":    {"env = {\nRINGFENCE_PLUGIN = \"x\"\n}", "", "env RINGFENCE_PLUGIN"},
+		"go-plugin's variables":   {"env = {\nPLUGIN_MIN_PORT = \"x\"\n}", "", "env PLUGIN_MIN_PORT"},
+		"variables of its own":    {"env = {\nLANG = \"C\"\n}", "", ""},
+		"everything of a program": {"seccomp = \"native\"\nworkspace \"w\" {\npath = \"/srv\"\naccess = \"write\"\n}", "on a WebAssembly module", ""},
+	} {
+		t.Run(name, func(t *testing.T) {
+			_, p := parseOne(t, "plugin \"p\" {\nsource = \"./p\"\n"+c.block+"\n}\n")
+			for kind, want := range map[Kind]string{KindWASM: c.module, KindNative: c.native} {
+				err := p.Fits(kind)
+				if want == "" && err != nil || want != "" && (err == nil || !strings.Contains(err.Error(), want)) {
+					t.Errorf("a source of kind %q: %v (want %q)", kind, err, want)
+				}
+			}
+		})
+	}
+}
+
+func TestTheFilterFollowsFromTheSource(t *testing.T) {
+	for block, want := range map[string][2]Filter{
+		``:                   {FilterWASM, FilterNative},
+		`seccomp = "wasm"`:   {FilterWASM, FilterWASM},
+		`seccomp = "native"`: {FilterNative, FilterNative},
+	} {
+		_, p := parseOne(t, "plugin \"p\" {\nsource = \"./p\"\n"+block+"\n}\n")
+		if got := [2]Filter{p.Filter(KindWASM), p.Filter(KindNative)}; got != want {
+			t.Errorf("%s: %v, want %v", block, got, want)
+		}
+	}
+}
+
+func TestWorkspaces(t *testing.T) {
+	_, p := parseOne(t, `plugin "p" {
+  source = "./p"
+  workspace "notes" {
+    path   = "./notes"
+    access = "write"
+  }
+  workspace "docs" {
+    path = "~/docs"
+  }
+}
+`)
+	got := p.Workspaces()
+	if len(got) != 2 || got[0].Name != "notes" || got[0].Path != "/policies/notes" || !got[0].Write ||
+		got[1].Path != "/home/user/docs" || got[1].Write || got[1].DeclRange() != "test.hcl:7" {
+		t.Errorf("%+v", got)
+	}
+}
+
+// A link leads where the written path does not.
+func TestAWorkspaceThatLinksToWhatIsGuardedIsRefused(t *testing.T) {
+	dir := t.TempDir()
+	state, plain, link := filepath.Join(dir, "state"), filepath.Join(dir, "plain"), filepath.Join(dir, "link")
+	for _, d := range []string{state, plain} {
+		if err := os.Mkdir(d, 0o700); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if err := os.Symlink(state, link); err != nil {
+		t.Fatal(err)
+	}
+	p, plugin := parseOne(t, "ringfence {\nstate_dir = \""+state+"\"\n}\nplugin \"p\" {\nsource = \"./p\"\nworkspace \"w\" {\npath = \""+link+"\"\n}\n}\n")
+	w := plugin.Workspaces()[0]
+	if err := p.CheckWorkspace(w, state); err == nil || !strings.Contains(err.Error(), "reaches the host's state_dir") {
+		t.Errorf("a link to the state folder: %v", err)
+	}
+	if err := p.CheckWorkspace(w, dir); err == nil {
+		t.Error("the folder above the state folder is accepted")
+	}
+	if err := p.CheckWorkspace(w, plain); err != nil {
+		t.Error(err)
+	}
+}

@@ -1,0 +1,146 @@
+package policies
+
+import (
+	"fmt"
+	"maps"
+	"path/filepath"
+	"slices"
+	"strings"
+
+	"github.com/hashicorp/hcl/v2"
+	"github.com/hashicorp/hcl/v2/hclsyntax"
+)
+
+// maxWorkspaces bounds the workspaces of one plugin.
+const maxWorkspaces = 16
+
+// Workspace is a folder that a plugin may see.
+type Workspace struct {
+	// Name is the label of the block: [a-z][a-z0-9_-]{0,62}.
+	Name string
+	// Path is the absolute path of the folder, which need not exist.
+	Path string
+	// Write allows changing it; else it is read-only.
+	Write bool
+
+	at hcl.Range
+}
+
+// DeclRange is where the block stands, as "file:line".
+func (w Workspace) DeclRange() string { return place(w.at) }
+
+// Access is the word of the policy language: "read" or "write".
+func (w Workspace) Access() string {
+	if w.Write {
+		return "write"
+	}
+	return "read"
+}
+
+// Workspaces are the folders that the plugin may see, in the order of the file.
+func (p *Plugin) Workspaces() []Workspace { return append([]Workspace(nil), p.workspaces...) }
+
+// workspace decodes a workspace block.
+func (d *decoder) workspace(p *Plugin, b *hclsyntax.Block) {
+	d.check(b.Body, workspaceShape)
+	w := Workspace{Name: b.Labels[0], at: b.DefRange()}
+	if !blockName.MatchString(w.Name) {
+		d.errorf(b.LabelRanges[0], fmt.Sprintf("%q is not a workspace name", w.Name), "%s", blockNameRule)
+		return
+	}
+	for _, other := range p.workspaces {
+		if other.Name == w.Name {
+			d.duplicate(b, "workspace", w.Name, other.at)
+			return
+		}
+	}
+	if len(p.workspaces) == maxWorkspaces {
+		d.errorf(b.DefRange(), "too many workspaces", "A plugin has at most %d.", maxWorkspaces)
+		return
+	}
+	if a := b.Body.Attributes["path"]; a == nil {
+		d.errorf(b.DefRange(), fmt.Sprintf("workspace %q has no path", w.Name), "Write path = \"./%s\".", w.Name)
+	} else if text, ok := d.text(a, anywhere); ok {
+		w.Path, _ = d.path(a, text)
+	}
+	if a := b.Body.Attributes["access"]; a != nil {
+		w.Write = d.access(a)
+	}
+	p.workspaces = append(p.workspaces, w)
+}
+
+func (d *decoder) access(a *hclsyntax.Attribute) (write bool) {
+	text, ok := d.text(a, anywhere)
+	if ok && text != "read" && text != "write" {
+		d.errorf(a.Expr.Range(), fmt.Sprintf("unknown access %q", text), "It is \"read\" (the default) or \"write\".%s", didYouMean(text, []string{"read", "write"}))
+	}
+	return ok && text == "write"
+}
+
+// guarded is a file or folder that no plugin may reach through a workspace.
+type guarded struct {
+	what, path string
+	reading    bool // reading it is bad enough
+}
+
+// guardedPaths are what a plugin could give itself more rights with, or find
+// secrets in, in an order that does not change.
+func (d *decoder) guardedPaths(p *Policy) []guarded {
+	list := []guarded{{"the host's state_dir", p.settings.StateDir, true}}
+	for _, name := range slices.Sorted(maps.Keys(d.secrets)) {
+		list = append(list, guarded{fmt.Sprintf("the file of secret %q", name), d.secrets[name].file, true})
+	}
+	for _, name := range p.files {
+		list = append(list, guarded{"this policy", filepath.Join(d.dirs[name], filepath.Base(name)), false})
+	}
+	for _, other := range p.plugins {
+		list = append(list, guarded{fmt.Sprintf("the source of plugin %q", other.name), other.source, false})
+	}
+	return slices.DeleteFunc(list, func(g guarded) bool { return g.path == "" })
+}
+
+// reached is the first guarded thing that a workspace at path gives away.
+func (w Workspace) reached(path string, list []guarded) (guarded, bool) {
+	for _, g := range list {
+		if (w.Write || g.reading) && within(g.path, path) || g.reading && within(path, g.path) {
+			return g, true
+		}
+	}
+	return guarded{}, false
+}
+
+const whyGuarded = "the plugin could give itself more rights, or read secrets; name a folder without it"
+
+// guard refuses workspaces that reach what is guarded, as far as paths as they
+// are written tell.
+func (d *decoder) guard(p *Policy) {
+	p.guarded = d.guardedPaths(p)
+	for _, plugin := range p.plugins {
+		for _, w := range plugin.workspaces {
+			if g, ok := w.reached(w.Path, p.guarded); ok && w.Path != "" {
+				d.errorf(w.at, fmt.Sprintf("workspace %q reaches %s", w.Name, g.what), "That is at %s: %s.", g.path, whyGuarded)
+			}
+		}
+	}
+}
+
+// CheckWorkspace says whether a workspace whose path leads to real, by way of
+// whatever symbolic links, gives away what no plugin may reach. Links of the
+// guarded files are followed too, where they exist.
+func (p *Policy) CheckWorkspace(w Workspace, real string) error {
+	for _, g := range p.guarded {
+		if path, err := filepath.EvalSymlinks(g.path); err == nil {
+			g.path = path
+		}
+		if _, ok := w.reached(real, []guarded{g}); ok {
+			return fmt.Errorf("%s: workspace %q leads to %s, which reaches %s at %s: %s", w.DeclRange(), w.Name, real, g.what, g.path, whyGuarded)
+		}
+	}
+	return nil
+}
+
+// within reports whether a clean absolute path is dir or lies below it.
+func within(path, dir string) bool {
+	rel, err := filepath.Rel(dir, path)
+	return err == nil && rel != ".." && !strings.HasPrefix(rel, ".."+string(filepath.Separator))
+}
