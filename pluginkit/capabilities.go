@@ -159,6 +159,43 @@ func (c *capabilities) SecretExists(name string) int32 {
 	return code
 }
 
+// Progress implements abi.Host.
+func (c *capabilities) Progress(report []byte) int32 {
+	var said struct {
+		Done    float64 `json:"done"`
+		Total   float64 `json:"total"`
+		Message string  `json:"message"`
+	}
+	if err := json.Unmarshal(report, &said); err != nil {
+		return c.refuse(abi.Malformed, "the progress is not valid: "+err.Error())
+	}
+	_, code := c.request(&wire.CapabilityRequest{Op: &wire.CapabilityRequest_Progress{Progress: &wire.Progress{
+		Done: said.Done, Total: said.Total, Message: said.Message,
+	}}})
+	return code
+}
+
+// Ask implements abi.Host.
+func (c *capabilities) Ask(kind int32, question []byte) int64 {
+	reply, code := c.request(&wire.CapabilityRequest{Op: &wire.CapabilityRequest_Ask{Ask: &wire.Ask{
+		Kind: wire.AskKind(kind), Request: question,
+	}}})
+	if code != 0 {
+		return int64(code)
+	}
+	handle := int64(reply.GetHandle())
+	if handle <= 0 {
+		return int64(c.refuse(abi.Failed, "the host gave no handle"))
+	}
+	return handle
+}
+
+// Updated implements abi.Host.
+func (c *capabilities) Updated(uri string) int32 {
+	_, code := c.request(&wire.CapabilityRequest{Op: &wire.CapabilityRequest_ResourceUpdated{ResourceUpdated: &wire.ResourceUpdated{Uri: uri}}})
+	return code
+}
+
 // Error implements abi.Host.
 func (c *capabilities) Error(into []byte) int32 {
 	c.mu.Lock()
@@ -200,4 +237,7 @@ func (a *ambient) Head(handle int64, into []byte) int32      { return a.now().He
 func (a *ambient) Read(handle, offset int64, b []byte) int32 { return a.now().Read(handle, offset, b) }
 func (a *ambient) Close(handle int64) int32                  { return a.now().Close(handle) }
 func (a *ambient) SecretExists(name string) int32            { return a.now().SecretExists(name) }
+func (a *ambient) Progress(report []byte) int32              { return a.now().Progress(report) }
+func (a *ambient) Ask(kind int32, question []byte) int64     { return a.now().Ask(kind, question) }
+func (a *ambient) Updated(uri string) int32                  { return a.now().Updated(uri) }
 func (a *ambient) Error(into []byte) int32                   { return a.now().Error(into) }

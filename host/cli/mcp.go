@@ -19,6 +19,7 @@ import (
 	"github.com/spf13/cobra"
 
 	"github.com/ringfence/ringfence/host"
+	"github.com/ringfence/ringfence/host/internal/printable"
 	"github.com/ringfence/ringfence/host/mcp"
 )
 
@@ -124,7 +125,7 @@ func serveStdio(ctx context.Context, server *mcp.Server) error {
 	defer func() { os.Stdout = protocol }()
 	err := server.Serve(ctx, os.Stdin, protocol)
 	if err != nil && ctx.Err() == nil {
-		return fmt.Errorf("%w: the client's messages: %w", errOutput, err)
+		return fmt.Errorf("the client's messages: %s", printable.Line(err.Error(), 512)) // it may quote them
 	}
 	return nil
 }

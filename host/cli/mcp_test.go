@@ -108,6 +108,28 @@ func TestStandardOutputIsTheProtocols(t *testing.T) {
 	}
 }
 
+func TestAClientThatWritesNoMessages(t *testing.T) {
+	d := deploy(t, rogueOnly)
+	for name, input := range map[string]string{
+		"no JSON":          "\x1b[2Jhello\n",
+		"a line too long":  `{"x":"` + strings.Repeat("x", 9<<20) + `"}` + "\n",
+		"something deep":   strings.Repeat("[", 1<<20) + "\n",
+		"half of a line":   `{"jsonrpc":`,
+		"nothing at all":   "",
+		"an answer to all": `{"jsonrpc":"2.0","id":77,"result":{}}` + "\n",
+	} {
+		t.Run(name, func(t *testing.T) {
+			o := d.runWith(strings.NewReader(input), "mcp")
+			if o.stdout != "" || strings.ContainsAny(o.stderr, "\x1b") || strings.Contains(o.stderr, "goroutine") || len(o.stderr) > 2000 {
+				t.Errorf("standard output %.200q, standard error %.500q", o.stdout, o.stderr)
+			}
+			if o.code != 0 && o.code != 2 {
+				t.Errorf("exit code %d: %s", o.code, o.stderr)
+			}
+		})
+	}
+}
+
 func TestMCPUsage(t *testing.T) {
 	d := deploy(t, rogueOnly)
 	open := d.write("open-token", strings.Repeat("x", 40))

@@ -64,6 +64,7 @@ func TestWhoMayConnect(t *testing.T) {
 		"the token as basic":       {header("Authorization", "Basic "+token), 401},
 		"two tokens":               {func(r *http.Request) { r.Header.Add("Authorization", "Bearer x") }, 400},
 		"a rebound name":           {named("evil.example" + port), 403},
+		"a rebound name, no token": {func(r *http.Request) { r.Host = "evil.example"; r.Header.Del("Authorization") }, 403},
 		"a name that looks local":  {named("localhost.evil.example" + port), 403},
 		"an address that is not":   {named("127.0.0.1.evil.example" + port), 403},
 		"all addresses":            {named("0.0.0.0" + port), 403},
