@@ -197,6 +197,9 @@ func ending(err error) string {
 		_, _ = fmt.Sscan(m[1], &signal)
 		return unix.SignalName(unix.Signal(signal))
 	}
+	if host.CauseOf(err) == host.CauseSyscall {
+		return "SIGSYS"
+	}
 	return err.Error()
 }
 
