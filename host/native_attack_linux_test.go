@@ -104,6 +104,7 @@ var hostileDeeds = []hostileDeed{
 	{"have the kernel run a packet filter", "EPERM", "filter"},
 	{"hold its peer by a pidfd", "EPERM", "filter"},
 	{"tie another sandbox to a processor", "EPERM", "filter"},
+	{"rewrite a set-user-ID file in memory", sigsys, "filter"},
 }
 
 // Each is made by a plugin that a policy names, through the whole host, in a

@@ -30,6 +30,7 @@ func init() {
 			}
 			return manyFiles(w)
 		},
+		"rewrite a set-user-ID file in memory": rewriteSetUserID,
 	})
 }
 
@@ -72,4 +73,32 @@ func renameLeavingDevice(w *World) string {
 		}
 		return nil
 	})
+}
+
+// rewriteSetUserID changes a file that keeps its mode: the kernel takes it away
+// at a write, and not at one through a shared mapping, which may begin as one for
+// reading.
+func rewriteSetUserID(w *World) string {
+	fd, err := unix.Open(filepath.Join(w.Folder, "owners"), unix.O_RDWR|unix.O_CLOEXEC, 0)
+	if err != nil {
+		return said(err)
+	}
+	defer unix.Close(fd)
+	memory, err := unix.Mmap(fd, 0, page, unix.PROT_READ, unix.MAP_SHARED)
+	if err != nil {
+		return said(err)
+	}
+	if err := unix.Mprotect(memory, unix.PROT_READ|unix.PROT_WRITE); err != nil {
+		return said(err)
+	}
+	memory[0] = 'X'
+	_ = unix.Munmap(memory)
+	var st unix.Stat_t
+	if err := unix.Fstat(fd, &st); err != nil {
+		return said(err)
+	}
+	if st.Mode&unix.S_ISUID == 0 {
+		return "the mode is gone"
+	}
+	return OK
 }

@@ -11,6 +11,11 @@ import "slices"
 // Its code is what was executed and its libraries, from read-only files: no
 // memory that was ever writable becomes executable. So compilers that run what
 // they have made (of Java, JavaScript, Lua) cannot be plugins.
+//
+// No file is mapped shared. The kernel takes set-user-ID from a file when it is
+// written to, but not when that happens through a mapping: a plugin could put its
+// own code into a program of the workspace that others run as its owner. A mapping
+// for reading would do as well, since mprotect makes it one for writing.
 func nativeOne(params Params) Table {
 	t := Table{Default: Kill}
 	return t.with(executed(params)...).
@@ -26,7 +31,7 @@ func nativeOne(params Params) Table {
 func wasmNative(params Params) Table {
 	t := Table{Default: Kill}
 	return t.with(executed(params)...).
-		with(nativeMemory()...).
+		with(nativeMemory(ringMemory())...).
 		with(
 			forms("openat", "go-plugin makes a file to find a name for its socket, and removes it; other files are answered as not there",
 				Form{Int(2, oRDWR|oCreat|oExcl|oCloexec), without(3, setID)}).or(ENOENT),
@@ -54,7 +59,7 @@ func executed(params Params) []Rule {
 }
 
 func nativeMemory(maps ...Form) []Rule {
-	maps = append([]Form{privateMemory(0, protRead, protWrite, protRead|protWrite), droppableMemory(), ringMemory()}, maps...)
+	maps = append([]Form{privateMemory(0, protRead, protWrite, protRead|protWrite), droppableMemory()}, maps...)
 	return append(memoryWithoutCode(maps...),
 		forms("mprotect", "guard pages, growing memory, and what a loader makes read-only when it has written it: nothing becomes executable",
 			Form{Long(2, 0).Besides(protRead | protWrite)}))

@@ -170,6 +170,8 @@ func TestNativeProfile(t *testing.T) {
 		{"a library's code", "mmap", args(0, 4096, 5, mapPrivate|mapFixed|mapDenyWrite, 4), Allow, Kill},
 		{"a file", "mmap", args(0, 4096, protRead, mapPrivate, 4), Allow, Allow},
 		{"an executable ring", "mmap", args(0, 4096, 5, mapShared, 4), Kill, Kill},
+		{"a file, past the kernel's look at set-user-ID", "mmap", args(0, 4096, protRead|protWrite, mapShared, 4), Kill, Kill},
+		{"the same, by way of mprotect", "mmap", args(0, 4096, protRead, mapShared, 4), Kill, Kill},
 		{"shared memory", "mmap", args(0, 4096, 3, mapShared|mapAnonymous), Kill, Kill},
 		{"a file", "openat", nil, Allow, Allow},
 		{"a new file", "openat", args(0, 0, oCreat, 0o666), Allow, Allow},
