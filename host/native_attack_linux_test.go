@@ -99,6 +99,12 @@ var hostileDeeds = []hostileDeed{
 	{"make a second name of a file", sigsys, "filter"},
 	{"make a pipe in the workspace", sigsys, "filter"},
 	{"make a socket in the workspace", "EACCES", "Landlock"},
+	{"make a device by a rename", "EINVAL", "filter"},
+	{"open its closed folder again", "EACCES", "Landlock: it may not open the folder"},
+	{"have the kernel run a packet filter", "EPERM", "filter"},
+	{"hold its peer by a pidfd", "EPERM", "filter"},
+	{"tie another sandbox to a processor", "EPERM", "filter"},
+	{"rewrite a set-user-ID file in memory", sigsys, "filter"},
 }
 
 // Each is made by a plugin that a policy names, through the whole host, in a

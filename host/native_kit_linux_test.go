@@ -130,6 +130,7 @@ func (g *grounds) outside() {
 	}
 	err := errors.Join(os.Mkdir(private, 0o755), os.Mkdir(work, 0o755),
 		os.WriteFile(g.world.Secret, []byte("hunter2"), 0o644), os.WriteFile(filepath.Join(work, "plain"), []byte("plain"), 0o644),
+		os.WriteFile(filepath.Join(work, "owners"), []byte("plain"), 0o755), os.Chmod(filepath.Join(work, "owners"), 0o755|os.ModeSetuid),
 		os.Symlink(g.world.Secret, filepath.Join(work, "link")), os.Symlink(private, filepath.Join(work, "linked")))
 	if err != nil {
 		g.t.Fatal(err)
@@ -199,6 +200,9 @@ func ending(err error) string {
 	if m := bySignal.FindStringSubmatch(err.Error()); m != nil {
 		_, _ = fmt.Sscan(m[1], &signal)
 		return unix.SignalName(unix.Signal(signal))
+	}
+	if host.CauseOf(err) == host.CauseSyscall {
+		return "SIGSYS"
 	}
 	return err.Error()
 }

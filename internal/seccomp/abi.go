@@ -82,5 +82,19 @@ const (
 	sockNonblock = 0x800
 	sockCloexec  = 0x80000
 
+	solSocket    = 1
+	soReuseAddr  = 2
+	soType       = 3
+	soError      = 4
+	soSndBuf     = 7
+	soRcvBuf     = 8
+	soKeepAlive  = 9
+	soAcceptConn = 30
+	soProtocol   = 38
+	soDomain     = 39
+
+	renameNoReplace = 1
+	renameExchange  = 2
+
 	atEmptyPath = 0x1000
 )

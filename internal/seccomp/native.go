@@ -11,6 +11,11 @@ import "slices"
 // Its code is what was executed and its libraries, from read-only files: no
 // memory that was ever writable becomes executable. So compilers that run what
 // they have made (of Java, JavaScript, Lua) cannot be plugins.
+//
+// No file is mapped shared. The kernel takes set-user-ID from a file when it is
+// written to, but not when that happens through a mapping: a plugin could put its
+// own code into a program of the workspace that others run as its owner. A mapping
+// for reading would do as well, since mprotect makes it one for writing.
 func nativeOne(params Params) Table {
 	t := Table{Default: Kill}
 	return t.with(executed(params)...).
@@ -26,7 +31,7 @@ func nativeOne(params Params) Table {
 func wasmNative(params Params) Table {
 	t := Table{Default: Kill}
 	return t.with(executed(params)...).
-		with(nativeMemory()...).
+		with(nativeMemory(ringMemory())...).
 		with(
 			forms("openat", "go-plugin makes a file to find a name for its socket, and removes it; other files are answered as not there",
 				Form{Int(2, oRDWR|oCreat|oExcl|oCloexec), without(3, setID)}).or(ENOENT),
@@ -54,7 +59,7 @@ func executed(params Params) []Rule {
 }
 
 func nativeMemory(maps ...Form) []Rule {
-	maps = append([]Form{privateMemory(0, protRead, protWrite, protRead|protWrite), droppableMemory(), ringMemory()}, maps...)
+	maps = append([]Form{privateMemory(0, protRead, protWrite, protRead|protWrite), droppableMemory()}, maps...)
 	return append(memoryWithoutCode(maps...),
 		forms("mprotect", "guard pages, growing memory, and what a loader makes read-only when it has written it: nothing becomes executable",
 			Form{Long(2, 0).Besides(protRead | protWrite)}))
@@ -82,7 +87,8 @@ func starting(params Params) []Rule {
 		allow("times", "its own CPU time"),
 		allow("gettimeofday", "time, where the vDSO cannot give it"),
 		allow("clock_getres", "time"),
-		allow("sched_setaffinity", "runtimes pin their threads"),
+		forms("sched_setaffinity", "runtimes pin the thread they are on; with another's number it would be the host, where there are no process namespaces",
+			Form{Int(0, 0, uint32(params.PID))}).or(EPERM),
 		allow("sched_getparam", "libc, for the attributes of a thread"),
 		allow("sched_getscheduler", "libc, for the attributes of a thread"),
 		allow("membarrier", "runtimes"),
@@ -95,6 +101,8 @@ func files() []Rule {
 		answer("ioctl", ENOTTY, "is it a terminal? Among the others is TIOCSTI, which types into the host's"),
 		forms("fcntl", "flags, seals and copies of descriptors; no leases, and no owners to be signalled",
 			Form{Int(1, fGetFD, fSetFD, fGetFL, fSetFL, fDupFDCloexec, fGetSeals)}),
+		forms("renameat2", "as renameat. Not RENAME_WHITEOUT, which leaves a character device under the old name, and Landlock lets it",
+			Form{Int(4, 0, renameNoReplace, renameExchange)}).or(EINVAL),
 		answer("openat2", ENOSYS, "its flags are behind a pointer; callers fall back to openat"),
 		answer("statx", ENOSYS, "callers fall back to newfstatat"),
 		answer("faccessat2", ENOSYS, "callers fall back to faccessat"),
@@ -110,7 +118,7 @@ func files() []Rule {
 		"newfstatat", "fstat", "stat", "lstat", "access", "faccessat", "readlinkat", "readlink",
 		"getcwd", "lseek", "pread64", "pwrite64", "readv", "writev", "preadv", "pwritev", "getdents64", "fsync",
 		"fdatasync", "ftruncate", "fallocate", "fadvise64", "unlinkat", "unlink", "rmdir", "mkdirat", "mkdir",
-		"renameat", "renameat2", "rename", "umask", "dup", "dup2", "dup3", "copy_file_range", "statfs", "fstatfs",
+		"renameat", "rename", "umask", "dup", "dup2", "dup3", "copy_file_range", "statfs", "fstatfs",
 	} {
 		rules = append(rules, allow(name, "files of the plugin's root, as far as Landlock allows"))
 	}
@@ -126,8 +134,10 @@ func sockets() []Rule {
 		allow("listen", "go-plugin's listener"),
 		answer("connect", EPERM, "a path socket reached from the plugin's root would be a way out; libc tries one for user names"),
 		allow("getpeername", "Go asks for the address of a connection"),
-		allow("getsockopt", "Go asks for the type and errors of a socket"),
-		allow("setsockopt", "Go, on a new listener"),
+		forms("getsockopt", "Go asks for the type and errors of a socket, event loops for a little more. Not for its peer: SO_PEERPIDFD would be a descriptor of the host",
+			Form{Int(1, solSocket), Int(2, soType, soError, soSndBuf, soRcvBuf, soAcceptConn, soProtocol, soDomain)}).or(EPERM),
+		forms("setsockopt", "Go, on a new listener. Not SO_ATTACH_FILTER, a program that the kernel would compile and run",
+			Form{Int(1, solSocket), Int(2, soReuseAddr, soSndBuf, soRcvBuf, soKeepAlive)}).or(EPERM),
 		allow("shutdown", "the end of a connection"),
 		forms("recvmsg", "the ring's descriptors, from the host", Form{Int(0, channelFD)}),
 		allow("sendto", "libc's send, on the one connection"),
