@@ -15,11 +15,16 @@ import (
 // Layer is one layer of the kernel jail on this machine.
 type Layer = jail.Layer
 
+// LevelError says which layers an isolation level lacks on this machine.
+type LevelError = jail.LevelError
+
 // Diagnosis is what this machine gives sandboxes.
 type Diagnosis struct {
-	// Layers were each tried in a child.
+	// Layers were each tried in a child. The last one, "workspaces", is no wall
+	// but what native plugins with a workspace need, and no level demands it.
 	Layers []Layer
-	// Levels says for each isolation level why it cannot be had, or nil.
+	// Levels says for each isolation level why it cannot be had, as a
+	// *LevelError, or nil.
 	Levels map[policies.Isolation]error
 }
 
@@ -51,7 +56,7 @@ func Doctor(ctx context.Context, opts Options) (d Diagnosis, err error) {
 	}
 	defer j.Close()
 	found := j.Found()
-	d.Layers, d.Levels = found.Layers, map[policies.Isolation]error{}
+	d.Layers, d.Levels = append(found.Layers, j.Workspaces(dir)), map[policies.Isolation]error{}
 	for _, level := range []policies.Isolation{policies.IsolationStrict, policies.IsolationStandard, policies.IsolationBestEffort} {
 		d.Levels[level] = found.Require(jail.Level(level))
 	}

@@ -3,6 +3,7 @@ package cli
 import (
 	"errors"
 	"fmt"
+	"strings"
 	"text/tabwriter"
 
 	"github.com/spf13/cobra"
@@ -40,8 +41,10 @@ var errUnjailed = errors.New("this machine does not isolate as asked")
 type diagnosis struct {
 	Layers []host.Layer                `json:"layers"`
 	Levels map[policies.Isolation]bool `json:"levels"`
-	Asked  policies.Isolation          `json:"isolation"`
-	OK     bool                        `json:"ok"`
+	// Missing are the layers for want of which a level cannot be had.
+	Missing map[policies.Isolation][]host.Layer `json:"missing,omitempty"`
+	Asked   policies.Isolation                  `json:"isolation"`
+	OK      bool                                `json:"ok"`
 }
 
 func (a *app) doctor(cmd *cobra.Command, level policies.Isolation) error {
@@ -59,6 +62,12 @@ func (a *app) doctor(cmd *cobra.Command, level policies.Isolation) error {
 		v := diagnosis{Layers: d.Layers, Levels: map[policies.Isolation]bool{}, Asked: level, OK: why == nil}
 		for l, err := range d.Levels {
 			v.Levels[l] = err == nil
+			if missing := missing(err); missing != nil {
+				if v.Missing == nil {
+					v.Missing = map[policies.Isolation][]host.Layer{}
+				}
+				v.Missing[l] = missing
+			}
 		}
 		if err := a.printJSON(v); err != nil {
 			return err
@@ -68,6 +77,15 @@ func (a *app) doctor(cmd *cobra.Command, level policies.Isolation) error {
 	}
 	if why != nil {
 		return errUnjailed
+	}
+	return nil
+}
+
+// missing are the layers that a level lacks. A layer can be there and not be
+// enough for it, as an old Landlock is.
+func missing(err error) []host.Layer {
+	if level, ok := errors.AsType[*host.LevelError](err); ok {
+		return level.Missing
 	}
 	return nil
 }
@@ -86,11 +104,18 @@ func (a *app) printDiagnosis(d host.Diagnosis) error {
 	}
 	fmt.Fprintln(w)
 	for _, level := range []policies.Isolation{policies.IsolationStrict, policies.IsolationStandard, policies.IsolationBestEffort} {
-		state := "yes"
-		if d.Levels[level] != nil {
-			state = "no"
+		state, text := "yes", ""
+		if err := d.Levels[level]; err != nil {
+			var lacks []string
+			for _, l := range missing(err) {
+				if l.On { // but not enough of it; the table above does not say so
+					l.Name += " (" + l.Why + ": " + l.Fix + ")"
+				}
+				lacks = append(lacks, l.Name)
+			}
+			state, text = "no", "for want of: "+strings.Join(lacks, ", ")
 		}
-		fmt.Fprintf(w, "isolation = %q\t%s\n", level, state)
+		fmt.Fprintf(w, "isolation = %q\t%s\t%s\n", level, state, text)
 	}
 	return w.Flush()
 }

@@ -18,8 +18,9 @@ func TestDoctor(t *testing.T) {
 				Name, Why, Fix string
 				On             bool
 			}
-			Levels map[string]bool
-			OK     bool
+			Levels  map[string]bool
+			Missing map[string][]struct{ Name string }
+			OK      bool
 		}
 		if err := json.Unmarshal([]byte(machine.stdout), &v); err != nil {
 			t.Fatalf("%v\n%s%s", err, machine.stdout, machine.stderr)
@@ -30,6 +31,16 @@ func TestDoctor(t *testing.T) {
 		}
 		if v.OK != v.Levels[level] || text.code != want || machine.code != want || len(v.Layers) < 10 || text.stderr+machine.stderr != "" {
 			t.Errorf("%s: codes %d and %d, %+v, %q", level, text.code, machine.code, v, text.stderr+machine.stderr)
+		}
+		for level, on := range v.Levels {
+			if on != (len(v.Missing[level]) == 0) {
+				t.Errorf("%s: %v, yet %v is missing", level, on, v.Missing[level])
+			}
+			for _, l := range v.Missing[level] {
+				if _, line, _ := strings.Cut(text.stdout, level+`"`); !strings.Contains(line, "for want of: ") || !strings.Contains(line, l.Name) {
+					t.Errorf("%s cannot be had for want of %s, which the table does not say:\n%s", level, l.Name, text.stdout)
+				}
+			}
 		}
 		for _, l := range v.Layers {
 			if !l.On && l.Why == "" {

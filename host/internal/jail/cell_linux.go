@@ -165,7 +165,7 @@ func (c *Cell) root(r Room) error {
 		if i >= ownMounts {
 			close, err := c.ownAs(fd, attributes)
 			if err != nil {
-				return fmt.Errorf("workspace %s: %w", m.Path, err)
+				return fmt.Errorf("workspace %s: %w (%s)", m.Path, err, fixOwner)
 			}
 			defer close()
 		}

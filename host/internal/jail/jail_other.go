@@ -19,6 +19,9 @@ func Open(context.Context, string) (*Jail, error) {
 // Found is empty.
 func (*Jail) Found() *Found { return &Found{} }
 
+// Workspaces are not there either.
+func (*Jail) Workspaces(string) Layer { return Layer{Name: Workspaces, Why: "sandboxes need Linux"} }
+
 // Close does nothing.
 func (*Jail) Close() error { return nil }
 

@@ -12,10 +12,11 @@ type Level string
 const (
 	// Strict: every layer.
 	Strict Level = "strict"
-	// Standard: seccomp, no_new_privs, limits, and (namespaces with a root of
-	// its own, or Landlock with rules for TCP, ABI 4).
+	// Standard: what BestEffort demands, and (namespaces with a root of its own,
+	// or Landlock with rules for TCP, ABI 4).
 	Standard Level = "standard"
-	// BestEffort: seccomp, no_new_privs and limits.
+	// BestEffort: seccomp, no_new_privs, limits, no capabilities, death with the
+	// host, no descriptors of the host's and clean signals.
 	BestEffort Level = "best_effort"
 )
 
@@ -71,6 +72,9 @@ const (
 	Limits       = "limits"
 	Groups       = "control groups"
 	PDeath       = "death with the host"
+	Descriptors  = "no descriptors"
+	Signals      = "clean signals"
+	Workspaces   = "workspaces" // of native plugins
 )
 
 // Found is what a machine gives.
@@ -99,7 +103,7 @@ func (f *Found) Require(level Level) error {
 			}
 		}
 	}
-	need(Seccomp, NoNewPrivs, Limits, Capabilities, PDeath)
+	need(Seccomp, NoNewPrivs, Limits, Capabilities, PDeath, Descriptors, Signals)
 	switch level {
 	case BestEffort:
 	case Standard:

@@ -8,7 +8,7 @@ import (
 )
 
 func TestLevels(t *testing.T) {
-	everything := []string{Namespaces, UserNS, OwnRoot, OwnUID, Capabilities, NoNewPrivs, Landlock, Seccomp, Limits, Groups, PDeath}
+	everything := []string{Namespaces, UserNS, OwnRoot, OwnUID, Capabilities, NoNewPrivs, Landlock, Seccomp, Limits, Groups, PDeath, Descriptors, Signals}
 	for _, c := range []struct {
 		name    string
 		missing []string
@@ -28,6 +28,8 @@ func TestLevels(t *testing.T) {
 			strict: []string{Namespaces, OwnRoot, OwnUID, Landlock, Groups}, standard: []string{Namespaces, OwnRoot, Landlock}},
 		{name: "no seccomp", missing: []string{Seccomp}, abi: 7,
 			strict: []string{Seccomp}, standard: []string{Seccomp}, bestEffort: []string{Seccomp}},
+		{name: "no close_range", missing: []string{Descriptors}, abi: 7,
+			strict: []string{Descriptors}, standard: []string{Descriptors}, bestEffort: []string{Descriptors}},
 	} {
 		t.Run(c.name, func(t *testing.T) {
 			f := &Found{abi: c.abi}

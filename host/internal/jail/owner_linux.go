@@ -68,3 +68,44 @@ func (j *Jail) idmap(uid, gid, to int) (*os.File, error) {
 	}
 	return ns, err
 }
+
+// Workspaces tries, with a folder, what the workspaces of native plugins need:
+// where processes have uids of their own, a mount that maps the folder's owner to
+// one. That takes a user namespace, also on a machine where the processes
+// themselves are in none.
+func (j *Jail) Workspaces(folder string) Layer {
+	l := Layer{Name: Workspaces, On: true, Note: "with the host's own rights"}
+	c, err := j.Blank()
+	if err == nil {
+		defer c.Close()
+		if c.id == 0 {
+			return l
+		}
+		l.Note = "with the rights of the folder's owner"
+		err = c.tryOwner(folder)
+	}
+	if err != nil {
+		l.On, l.Note, l.Why, l.Fix = false, "", reason(err), fixOwner
+	}
+	return l
+}
+
+const fixOwner = "native plugins without workspaces are not concerned; allow user namespaces (sysctl user.max_user_namespaces=1000), on a file system with id-mapped mounts (ext4, XFS, Btrfs, tmpfs; Linux 5.12 or newer)"
+
+func (c *Cell) tryOwner(folder string) error {
+	tree, err := unix.OpenTree(unix.AT_FDCWD, folder, unix.OPEN_TREE_CLONE|unix.OPEN_TREE_CLOEXEC)
+	if err != nil {
+		return fmt.Errorf("open_tree %s: %w", folder, err)
+	}
+	defer unix.Close(tree)
+	attributes := orders.Mount{}.Attributes()
+	done, err := c.ownAs(tree, attributes)
+	if err != nil {
+		return err
+	}
+	defer done()
+	if err := unix.MountSetattr(tree, "", unix.AT_EMPTY_PATH, attributes); err != nil {
+		return fmt.Errorf("mount_setattr %s: %w", folder, err)
+	}
+	return nil
+}

@@ -180,6 +180,8 @@ func found(a attempt, failed []attempt, noIDs error, groups *hierarchy, noGroups
 	add(Layer{Name: Limits, On: a.holds(orders.Limits)}, tried(orders.Limits), "")
 	add(Layer{Name: Groups, On: groups != nil, Note: groups.note()}, noGroups, fixGroups)
 	add(Layer{Name: PDeath, On: a.holds(orders.Parent)}, tried(orders.Parent), "")
+	add(Layer{Name: Descriptors, On: a.holds(orders.Descriptors), Note: "but those of the program"}, tried(orders.Descriptors), "Linux 5.11 or newer")
+	add(Layer{Name: Signals, On: a.holds(orders.Signals), Note: "nothing blocked, nothing ignored"}, tried(orders.Signals), "")
 	return f
 }
 
