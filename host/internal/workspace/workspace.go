@@ -64,7 +64,7 @@ func Open(cfg Config) (*Workspace, error) {
 			return nil, fmt.Errorf("include %q: %w", pattern, err)
 		}
 	}
-	root, err := os.OpenRoot(cfg.Path)
+	root, err := os.OpenRoot(cfg.Path + "/.") // see enter
 	if err != nil {
 		return nil, err
 	}
@@ -165,7 +165,9 @@ func (w *Workspace) enter(at *place, name string, mkdir bool) (*os.Root, error) 
 	if !seen.IsDir() {
 		return nil, fmt.Errorf("%w: %q: %q is not a folder", ErrKind, at.path, name)
 	}
-	next, err := at.dir.OpenRoot(name)
+	// With its last name alone, OpenRoot would wait for ever for the other end of
+	// a pipe that has taken the folder's place.
+	next, err := at.dir.OpenRoot(name + "/.")
 	if err != nil {
 		return nil, translate(err, at.path)
 	}
