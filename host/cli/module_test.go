@@ -21,7 +21,7 @@ func TestAFileThatIsNoPluginGetsOneLineThatSaysWhatToDo(t *testing.T) {
 		"text":            {[]byte("hello, world\n"), []string{"not a WebAssembly module but a text file"}},
 		"WAT":             {[]byte("(module (func))\n"), []string{"wat2wasm"}},
 		"empty":           {nil, []string{"an empty file"}},
-		"ELF":             {[]byte("\x7fELF\x02\x01\x01"), []string{"(ELF); native plugins are not supported yet: build it with GOOS=wasip1"}},
+		"ELF":             {[]byte("\x7fELF\x02\x01\x01"), []string{"begins like a program (ELF)", "build it again"}},
 		"component":       {[]byte("\x00asm\x0d\x00\x01\x00\x00"), []string{"a component-model binary", "core module"}},
 		"truncated":       {jq[:len(jq)/2], []string{"an incomplete WebAssembly module"}},
 		"unknown imports": {assemble(importing("env", "host_log")), []string{"env.host_log"}},
@@ -47,7 +47,7 @@ func TestAFileThatIsNoPluginGetsOneLineThatSaysWhatToDo(t *testing.T) {
 	d = deploy(t, strings.Replace(simple, "TOOLS/jq.wasm", "DIR", 1))
 	d.run("call", "jq.run").wantLine(t, 2, "is a folder")
 	d = deploy(t, strings.Replace(simple, "TOOLS/jq.wasm", "DIR/nowhere.wasm", 1))
-	d.run("call", "jq.run").wantLine(t, 2, "no module at", "nowhere.wasm")
+	d.run("call", "jq.run").wantLine(t, 2, "no plugin at", "nowhere.wasm")
 	d = deploy(t, strings.Replace(simple, "64MiB", "1MiB", 1))
 	d.run("call", "rogue.look").wantLine(t, 2, "limits.memory")
 }

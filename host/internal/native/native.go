@@ -76,7 +76,7 @@ func Inspect(path string) (Program, error) {
 	var p Program
 	f, err := elf.Open(path)
 	if err != nil {
-		return p, fmt.Errorf("%s: %s", path, printable.Line(err.Error(), 200))
+		return p, fmt.Errorf("%s begins like a program (ELF) and is none that can be read: %s; build it again", path, printable.Line(err.Error(), 200))
 	}
 	defer f.Close()
 	p.Machine = printable.Line(f.Machine.String(), 40)
