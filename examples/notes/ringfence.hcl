@@ -5,7 +5,7 @@ plugin "notes" {
   source = "../../bin/plugins/notes" # pin it with sha256 = "…"
 
   # A process for each call: nothing of one reaches the next. "session" keeps one
-  # process, and saves its start (some 30 ms).
+  # process, and saves its start.
   lifetime = "session"
 
   limits {

@@ -4,7 +4,7 @@ import "golang.org/x/sys/unix"
 
 func init() {
 	register(map[string]func(*World) string{
-		"bpf":                           numeric(unix.SYS_BPF, 0, 0, 0),
+		"bpf":                           makeMap,
 		"io_uring":                      ring,
 		"userfaultfd":                   numeric(unix.SYS_USERFAULTFD, 1|unix.O_CLOEXEC), // UFFD_USER_MODE_ONLY
 		"keyctl":                        numeric(unix.SYS_KEYCTL, 0, none-1, 1),          // the process's keyring, which is made
@@ -20,7 +20,7 @@ func init() {
 		"swap":                          numeric(unix.SYS_SWAPON, 0, 0),
 		"quotas":                        numeric(unix.SYS_QUOTACTL, none, 0, 0, 0),
 		"accounting":                    numeric(unix.SYS_ACCT, 1),
-		"asynchronous input and output": numeric(unix.SYS_IO_SETUP, 1, 0),
+		"asynchronous input and output": asynchronous,
 		"System V shared memory": func(*World) string {
 			id, err := unix.SysvShmGet(unix.IPC_PRIVATE, 1<<16, 0o600)
 			if err == nil {
@@ -28,14 +28,20 @@ func init() {
 			}
 			return said(err)
 		},
-		"System V messages":   messages,
-		"System V semaphores": numeric(unix.SYS_SEMGET, 1, none, 0),
+		"System V messages": messages,
+		"System V semaphores": func(*World) string {
+			id, _, errno := unix.Syscall(unix.SYS_SEMGET, unix.IPC_PRIVATE, 1, 0o600)
+			if errno != 0 {
+				return said(errno)
+			}
+			return call(unix.SYS_SEMCTL, id, 0, unix.IPC_RMID)
+		},
 		"POSIX shared memory": func(*World) string { return fill("/dev/shm/ringfence-attack", 1) },
-		"POSIX messages":      numeric(unix.SYS_MQ_UNLINK, 0),
+		"POSIX messages":      makeQueue,
 		"memfd":               func(*World) string { return opened(unix.MemfdCreate("attack", unix.MFD_CLOEXEC)) },
 		"secret memory":       numeric(unix.SYS_MEMFD_SECRET, 0),
 		"landlock":            numeric(unix.SYS_LANDLOCK_CREATE_RULESET, 0, 0, 1),
-		"a filter more":       numeric(unix.SYS_SECCOMP, 2, 0, 0), // SECCOMP_GET_ACTION_AVAIL
+		"a filter more":       askForAction,
 		"how busy is the machine": func(*World) string {
 			var s unix.Sysinfo_t
 			return said(unix.Sysinfo(&s))

@@ -15,11 +15,11 @@ func init() {
 		"execveat of a memfd":         memfdExec,
 		"fork bomb":                   forkBomb,
 		"vfork":                       func(*World) string { return fork(unix.CLONE_VM | unix.CLONE_VFORK | uintptr(unix.SIGCHLD)) },
-		"clone3":                      numeric(unix.SYS_CLONE3, 0, 0),
+		"clone3":                      clone3,
 		"clone into a user namespace": func(*World) string { return fork(unix.CLONE_NEWUSER | uintptr(unix.SIGCHLD)) },
 		"unshare a network":           func(*World) string { return said(unix.Unshare(unix.CLONE_NEWNET)) },
 		"unshare mounts":              func(*World) string { return said(unix.Unshare(unix.CLONE_NEWNS)) },
-		"setns":                       numeric(unix.SYS_SETNS, none, unix.CLONE_NEWNET),
+		"setns":                       enterNamespace,
 		"trace another sandbox": func(w *World) string {
 			err := unix.PtraceSeize(w.Other)
 			return said(err)
@@ -109,6 +109,17 @@ const Begun = "the attack has begun"
 // stderr is the one that the process was started with: go-plugin replaces
 // os.Stderr.
 var stderr = os.Stderr
+
+// enterNamespace enters one that it is in already, or none, where there is no
+// way to open it: what may enter one may enter others.
+func enterNamespace(*World) string {
+	fd, err := unix.Open("/proc/self/ns/uts", unix.O_RDONLY|unix.O_CLOEXEC, 0)
+	if err != nil {
+		return call(unix.SYS_SETNS, none, unix.CLONE_NEWUTS)
+	}
+	defer unix.Close(fd)
+	return said(unix.Setns(fd, unix.CLONE_NEWUTS))
+}
 
 // beTraced must not receive a signal any more when it has succeeded: the thread
 // would stop, with all that waits for it, until a tracer that does not trace lets

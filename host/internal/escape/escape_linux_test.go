@@ -43,9 +43,17 @@ func TestEveryRefusalIsSeen(t *testing.T) {
 				t.Errorf("%s: unknown, or there twice", a.name)
 			}
 			seen[a.name] = true
+			if !arrive[a.name] && !oneOf(a.free, attack.OK) && !oneOf(a.unfiltered, attack.OK) {
+				t.Errorf("%s never succeeds: %q without the filter, %q without anything", a.name, a.unfiltered, a.free)
+			}
 			if a.two == "ok" || oneOf(a.free, a.two) || a.layer == "" {
 				t.Errorf("%s: refused with %q by %q, where without the layers it comes to %q", a.name, a.two, a.layer, a.free)
 			}
+		}
+	}
+	for name := range arrive {
+		if !seen[name] {
+			t.Errorf("%s: no such attempt", name)
 		}
 	}
 	if len(seen) < 40 {

@@ -14,6 +14,16 @@ type attempt struct {
 // killed is what the filter does with most.
 const killed = "SIGSYS"
 
+// arrive are attacks that would harm the machine if they succeeded, or that a
+// process which hosts start cannot make succeed: it is shown that they come as far
+// as the kernel's own refusal.
+var arrive = map[string]bool{
+	"load a kernel": true, "load a module": true, "load a module by descriptor": true, "unload a module": true,
+	"set the clock": true, "swap": true, "quotas": true, "accounting": true,
+	"unmount its root": true, "pivot_root": true, "open a file by its handle": true,
+	"leave the session": true, "make memory grow down": true,
+}
+
 var attempts = map[string][]attempt{
 	"Files": fileAttempts, "Network": networkAttempts, "Processes": processAttempts,
 	"Kernel": kernelAttempts, "Memory": memoryAttempts,
@@ -77,16 +87,16 @@ var processAttempts = []attempt{
 	{"execveat of a memfd", killed, killed, "write-EFBIG ok", "ENOENT ok", "filter"},
 	{"fork bomb", killed, killed, "EAGAIN", "ok", "filter"},
 	{"vfork", killed, killed, "ok", "ok", "filter"},
-	{"clone3", "ENOSYS", "ENOSYS", "EINVAL", "EINVAL", "filter"},
+	{"clone3", "ENOSYS", "ENOSYS", "ok", "ok", "filter"},
 	{"clone into a user namespace", killed, killed, "ok EPERM ENOSPC", "ok EPERM ENOSPC", "filter"},
 	{"unshare a network", killed, killed, "EPERM", "ok EPERM", "filter"},
 	{"unshare mounts", killed, killed, "EPERM", "ok EPERM", "filter"},
-	{"setns", killed, killed, "EBADF", "EBADF", "filter"},
+	{"setns", killed, killed, "EBADF", "ok EPERM", "filter"},
 	{"trace another sandbox", killed, killed, "ESRCH EPERM", "ok EPERM", "filter"},
 	{"be traced by its parent", killed, killed, "ok", "ok", "filter"},
 	{"read the memory of another sandbox", killed, killed, "ESRCH EPERM", "ok EPERM", "filter"},
 	{"read the memory of the host", killed, killed, "ESRCH EPERM", "ok EPERM", "filter"},
-	{"write the memory of another sandbox", killed, killed, "ESRCH EPERM", "EFAULT EPERM", "filter"},
+	{"write the memory of another sandbox", killed, killed, "ESRCH EPERM", "ok EPERM", "filter"},
 	{"hold the host by a pidfd", killed, killed, "ESRCH", "ok", "filter"},
 	{"take a descriptor of another sandbox", killed, killed, "ESRCH EPERM", "ok EPERM", "filter"},
 	{"signal the host", killed, killed, "ESRCH", "ok", "filter"},
@@ -113,7 +123,7 @@ var processAttempts = []attempt{
 }
 
 var kernelAttempts = []attempt{
-	{"bpf", killed, killed, "EINVAL EPERM E2BIG", "EINVAL EPERM E2BIG", "filter"},
+	{"bpf", killed, killed, "EPERM", "ok EPERM", "filter"},
 	{"io_uring", killed, killed, "ENOMEM EPERM", "ok EPERM ENOMEM", "filter"},
 	{"userfaultfd", killed, killed, "ok EPERM", "ok EPERM", "filter"},
 	{"keyctl", killed, killed, "ok ENOSYS EDQUOT", "ok ENOSYS EDQUOT", "filter"},
@@ -129,16 +139,16 @@ var kernelAttempts = []attempt{
 	{"swap", killed, killed, "EPERM ENOSYS", "EFAULT EPERM ENOSYS", "filter"},
 	{"quotas", killed, killed, "EINVAL ENOSYS", "EINVAL ENOSYS", "filter"},
 	{"accounting", killed, killed, "EPERM ENOSYS", "EFAULT EPERM ENOSYS", "filter"},
-	{"asynchronous input and output", killed, killed, "EFAULT ENOSYS", "EFAULT ENOSYS", "filter"},
+	{"asynchronous input and output", killed, killed, "ok ENOSYS", "ok ENOSYS", "filter"},
 	{"System V shared memory", killed, killed, "ok ENOSYS", "ok ENOSYS", "filter"},
 	{"System V messages", killed, killed, "ok ENOSYS", "ok ENOSYS", "filter"},
-	{"System V semaphores", killed, killed, "EINVAL ENOSYS", "EINVAL ENOSYS", "filter"},
+	{"System V semaphores", killed, killed, "ok ENOSYS", "ok ENOSYS", "filter"},
 	{"POSIX shared memory", "ENOENT", "ENOENT", "ENOENT", "ok", "filter"},
-	{"POSIX messages", killed, killed, "EFAULT ENOSYS", "EFAULT ENOSYS", "filter"},
+	{"POSIX messages", killed, killed, "EMFILE ENOSYS", "ok ENOSYS", "filter"},
 	{"memfd", killed, killed, "ok", "ok", "filter"},
 	{"secret memory", killed, killed, "ok ENOSYS", "ok ENOSYS", "filter"},
 	{"landlock", killed, killed, "ok ENOSYS EOPNOTSUPP", "ok ENOSYS EOPNOTSUPP", "filter"},
-	{"a filter more", killed, killed, "EFAULT", "EFAULT", "filter"},
+	{"a filter more", killed, killed, "ok", "ok", "filter"},
 	{"how busy is the machine", "EPERM", "EPERM", "ok", "ok", "filter"},
 }
 
