@@ -7,6 +7,7 @@ import (
 	"errors"
 	"io"
 	"sync"
+	"time"
 
 	"google.golang.org/grpc"
 	"google.golang.org/grpc/codes"
@@ -77,12 +78,11 @@ func (t *Transport) Call(ctx context.Context, call transport.Call, caps transpor
 	// it is done; killing the process ends it in any case.
 	streamCtx, abandon := context.WithCancel(context.WithoutCancel(ctx))
 	ended := t.begin()
-	stream, err := t.open(ctx, streamCtx, abandon)
+	stream, err := t.open(ctx, streamCtx, abandon, ended)
 	if err != nil {
-		t.end(ended, false)
 		return transport.Result{}, err
 	}
-	c := &running{stream: stream, call: call, caps: caps, ctx: ctx, sent: make(chan struct{})}
+	c := &running{stream: stream, call: call, caps: caps, ctx: ctx, started: make(chan struct{}), sent: make(chan struct{})}
 	answer := make(chan outcome, 1)
 	go func() {
 		clean := c.run(answer)
@@ -99,20 +99,42 @@ func (t *Transport) Call(ctx context.Context, call transport.Call, caps transpor
 	}
 }
 
-// open begins the stream. A sandbox may take no more streams (HTTP/2 lets it say
-// so at any time), and then gRPC waits for one: until there is a stream, ctx ends
-// it.
-func (t *Transport) open(ctx, streamCtx context.Context, abandon func()) (grpc.BidiStreamingClient[wire.HostFrame, wire.SandboxFrame], error) {
-	stop := context.AfterFunc(ctx, abandon)
-	stream, err := t.client.Call(streamCtx)
-	if !stop() {
-		return nil, context.Cause(ctx)
+// openBound is how long a sandbox may take to take the stream of a call that is
+// cancelled already.
+const openBound = time.Second
+
+// open begins the stream, or ends the call. A sandbox may take no more streams
+// (HTTP/2 lets it say so at any time), and then gRPC waits for one: ctx ends
+// that for the caller. A sandbox that takes it a moment later has lost nothing,
+// since nothing has been asked of it.
+func (t *Transport) open(ctx, streamCtx context.Context, abandon func(), ended chan struct{}) (grpc.BidiStreamingClient[wire.HostFrame, wire.SandboxFrame], error) {
+	type opening struct {
+		stream grpc.BidiStreamingClient[wire.HostFrame, wire.SandboxFrame]
+		err    error
 	}
-	if err != nil {
+	opened := make(chan opening, 1)
+	go func() {
+		stream, err := t.client.Call(streamCtx)
+		opened <- opening{stream, err}
+	}()
+	select {
+	case o := <-opened:
+		if o.err != nil {
+			abandon()
+			t.end(ended, false)
+			return nil, lost(o.err)
+		}
+		return o.stream, nil
+	case <-ctx.Done():
+	}
+	go func() {
+		late := time.AfterFunc(openBound, abandon)
+		o := <-opened
+		late.Stop()
 		abandon()
-		return nil, lost(err)
-	}
-	return stream, nil
+		t.end(ended, o.err == nil)
+	}()
+	return nil, context.Cause(ctx)
 }
 
 func (t *Transport) begin() chan struct{} {
@@ -142,9 +164,10 @@ type running struct {
 	caps   transport.Capabilities
 	ctx    context.Context
 
-	send sync.Mutex    // a gRPC stream has one sender at a time
-	sent chan struct{} // closed when the arguments are sent, or cannot be
-	last bool          // the sandbox sent its last frame
+	send    sync.Mutex    // a gRPC stream has one sender at a time
+	started chan struct{} // closed when the start is sent, or cannot be
+	sent    chan struct{} // closed when the arguments are sent, or cannot be
+	last    bool          // the sandbox sent its last frame
 }
 
 // run answers as soon as the last frame is there, and then waits for the stream
@@ -171,7 +194,9 @@ func (c *running) sendArguments() {
 		Tool: c.call.Tool, ArgumentsBytes: uint64(len(c.call.Arguments)),
 		TimeoutMs: transport.TimeLeft(c.ctx), MaxResultBytes: c.call.MaxResult,
 	}
-	if c.write(&wire.HostFrame{Kind: &wire.HostFrame_Start{Start: start}}) != nil {
+	err := c.write(&wire.HostFrame{Kind: &wire.HostFrame_Start{Start: start}})
+	close(c.started)
+	if err != nil {
 		return
 	}
 	for rest := c.call.Arguments; len(rest) > 0; {
@@ -183,8 +208,13 @@ func (c *running) sendArguments() {
 	}
 }
 
+// cancel goes behind the start: a call that is cancelled at once would else begin
+// with a frame that is none, and cost the sandbox.
 func (c *running) cancel() {
-	go c.write(&wire.HostFrame{Kind: &wire.HostFrame_Cancel{Cancel: &wire.Cancel{}}})
+	go func() {
+		<-c.started
+		_ = c.write(&wire.HostFrame{Kind: &wire.HostFrame_Cancel{Cancel: &wire.Cancel{}}})
+	}()
 }
 
 func (c *running) write(frame *wire.HostFrame) error {
