@@ -168,6 +168,8 @@ func (i *inmate) attack(t testing.TB, at position) string {
 	}
 	e := i.Exit()
 	switch {
+	case e.Killed && errors.Is(e.Cause, launch.ErrConnection):
+		return "lost" // another program is in its place, and did not end fast enough
 	case e.Signal != 0 && !e.Killed:
 		return unix.SignalName(e.Signal)
 	case e.Killed:

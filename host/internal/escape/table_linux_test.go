@@ -83,7 +83,7 @@ var networkAttempts = []attempt{
 }
 
 var processAttempts = []attempt{
-	{"execve", killed, killed, "exit-1", "exit-1", "filter"},
+	{"execve", killed, killed, "exit-1 lost", "exit-1 lost", "filter"},
 	{"execveat of a memfd", killed, killed, "write-EFBIG ok", "ENOENT ok", "filter"},
 	{"fork bomb", killed, killed, "EAGAIN", "ok", "filter"},
 	{"vfork", killed, killed, "ok", "ok", "filter"},
