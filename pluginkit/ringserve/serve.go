@@ -14,6 +14,15 @@ import (
 // ended by then, with Result, Fail or Worn; if it has not, it fails.
 type Handler interface{ Call(*Call) }
 
+// Grower is a Handler that can move to larger memory, which the host offers when a
+// ring stays full. Grow runs between two calls: it takes the two files that the
+// host has sent, and has the channel Adopt them. It reports whether the guest has
+// windows of the new memory. After an error nothing has changed, or the channel
+// has ended.
+type Grower interface {
+	Grow(shape ringwire.Shape) (windows bool, err error)
+}
+
 // Serve serves calls until the channel ends, and returns why it did: nil when the
 // host closed it.
 func Serve(channel *shmchan.Channel, handler Handler) error {
@@ -43,6 +52,12 @@ func (s *server) serve(handler Handler) error {
 		frame, err := s.calls.Consumer().Peek(context.Background())
 		if err != nil {
 			return err
+		}
+		if frame.Header().Kind == ringwire.KindGrow {
+			if err := s.grow(frame, handler); err != nil {
+				return err
+			}
+			continue
 		}
 		c, err := s.accept(frame)
 		if err != nil {

@@ -72,5 +72,15 @@ func (s Shape) Config() shmchan.Config {
 	}
 }
 
+// Grown is the next larger shape: each ring twice as large, and none larger than
+// largest; ok is false when there is no larger one.
+func (s Shape) Grown(largest uint64) (next Shape, ok bool) {
+	next = s
+	for _, size := range []*uint64{&next.Ring, &next.Capabilities} {
+		*size = max(*size, min(2**size, largest/MinRing*MinRing, MaxRing))
+	}
+	return next, next != s
+}
+
 // LargestCall is how many bytes of arguments fit a Call; more are pulled.
 func (s Shape) LargestCall() uint64 { return s.Ring/2 - StartSize }

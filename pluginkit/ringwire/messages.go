@@ -15,6 +15,8 @@ const (
 	ReadSize    = 32
 	FailureSize = 4
 	LogSize     = 4
+	GrowSize    = 16
+	GrownSize   = 4
 )
 
 // Start begins a call. All numbers are little-endian:
@@ -164,4 +166,50 @@ func ParseLog(b []byte) (level int32, text []byte, err error) {
 		return 0, nil, fmt.Errorf("a log line of %d bytes (%d to %d)", len(b), LogSize, LogSize+pluginkit.MaxLog)
 	}
 	return int32(binary.LittleEndian.Uint32(b)), b[LogSize:], nil
+}
+
+// Grow asks the sandbox to move to larger memory, whose two files it has been
+// sent like the first ones.
+//
+//	0   u64  data area of each ring of the calls lane, in bytes
+//	8   u64  the same of the capabilities lane
+type Grow struct{ Ring, Capabilities uint64 }
+
+// Bytes is the message.
+func (g Grow) Bytes() [GrowSize]byte {
+	var b [GrowSize]byte
+	binary.LittleEndian.PutUint64(b[0:], g.Ring)
+	binary.LittleEndian.PutUint64(b[8:], g.Capabilities)
+	return b
+}
+
+// ParseGrow reads a Grow. Whether there can be such a channel is for the caller
+// to check; see Shape.Check.
+func ParseGrow(b []byte) (Grow, error) {
+	if len(b) != GrowSize {
+		return Grow{}, fmt.Errorf("a grow of %d bytes (exactly %d)", len(b), GrowSize)
+	}
+	return Grow{Ring: binary.LittleEndian.Uint64(b[0:]), Capabilities: binary.LittleEndian.Uint64(b[8:])}, nil
+}
+
+// Grown answers a Grow, in the new memory.
+//
+//	0   u32  1: the guest has windows of the new memory; 0: it has none
+type Grown struct{ Windows bool }
+
+// Bytes is the message.
+func (g Grown) Bytes() [GrownSize]byte {
+	var b [GrownSize]byte
+	if g.Windows {
+		b[0] = 1
+	}
+	return b
+}
+
+// ParseGrown reads a Grown.
+func ParseGrown(b []byte) (Grown, error) {
+	if len(b) != GrownSize {
+		return Grown{}, fmt.Errorf("a grown of %d bytes (exactly %d)", len(b), GrownSize)
+	}
+	return Grown{Windows: binary.LittleEndian.Uint32(b) == 1}, nil
 }

@@ -90,7 +90,7 @@ func (f *Factory) Start(ctx context.Context, plan Plan) (*Sandbox, error) {
 	if err != nil {
 		return nil, err
 	}
-	s := &Sandbox{process: process, client: wire.NewSandboxClient(process.Conn())}
+	s := &Sandbox{process: process, client: wire.NewSandboxClient(process.Conn()), log: f.Logger}
 	channel, err := s.load(ctx, plan, noRing)
 	if err == nil {
 		err = s.confined(f.Jail != nil, filters)
@@ -106,7 +106,7 @@ func (f *Factory) Start(ctx context.Context, plan Plan) (*Sandbox, error) {
 		f.Logger.Info("calls go over gRPC", "plugin", plan.Plugin, "why", s.reason)
 		return s, nil
 	}
-	s.transport = ringcall.New(channel)
+	s.transport = ringcall.New(channel, s.pressure)
 	f.Logger.Debug("calls go over the ring", "plugin", plan.Plugin, "bytes", plan.Ring.Bytes)
 	return s, nil
 }
@@ -196,7 +196,8 @@ func (s *Sandbox) describe(ctx context.Context, plan Plan) error {
 	if err != nil {
 		return &transport.Failure{Kind: wire.FailureKind_FAILURE_ABI, Message: err.Error()}
 	}
-	s.Tools, s.Extras, s.windows = tools, extras, response.GetWindows() && s.channel != nil
+	s.Tools, s.Extras = tools, extras
+	s.windows.Store(response.GetWindows() && s.channel != nil)
 	return nil
 }
 
@@ -220,7 +221,7 @@ func (f *Factory) Compile(ctx context.Context, job CompileJob, w io.Writer) erro
 		return err
 	}
 	defer process.Kill()
-	s := &Sandbox{process: process, client: wire.NewSandboxClient(process.Conn())}
+	s := &Sandbox{process: process, client: wire.NewSandboxClient(process.Conn()), log: f.Logger}
 	err = s.confined(f.Jail != nil, whileCompiling)
 	if err == nil {
 		err = s.compile(ctx, job, w)

@@ -11,8 +11,10 @@ import (
 	"google.golang.org/grpc/codes"
 	"google.golang.org/grpc/status"
 
+	"github.com/ringfence/ringfence/host/internal/launch"
 	"github.com/ringfence/ringfence/host/internal/printable"
 	"github.com/ringfence/ringfence/host/internal/transport"
+	"github.com/ringfence/ringfence/host/internal/transport/ringcall"
 	"github.com/ringfence/ringfence/pluginkit/ringwire"
 	"github.com/ringfence/ringfence/pluginkit/wire"
 	"github.com/ringfence/ringfence/shmchan"
@@ -27,6 +29,8 @@ const (
 type Ring struct {
 	// Bytes is each data area of the calls lane; 0 stands for the default.
 	Bytes uint64
+	// Largest is what it may grow to when it stays full; less than Bytes is no growth.
+	Largest uint64
 	// MessageTimeout is how long either side may make no progress; 0 stands for the
 	// default.
 	MessageTimeout time.Duration
@@ -117,6 +121,8 @@ func (s *Sandbox) upgrade(ctx context.Context, terms *wire.Terms, plan Plan, win
 	config := shape.Config()
 	config.Alive = socket.Gone()
 	config.Limits = shmchan.Limits{Bytes: int64(plan.Ring.Rate), Messages: maxMessages, Wakes: maxWakes}
+	s.pressure = s.watch(plan, shape, socket)
+	config.OnFill = s.pressure.Fill
 	offer, err := shmchan.Create(config)
 	if err != nil {
 		s.reason = "this system does not give the memory for it: " + err.Error()
@@ -145,6 +151,23 @@ func (s *Sandbox) upgrade(ctx context.Context, terms *wire.Terms, plan Plan, win
 	}
 	s.reason = "the sandbox refused it: " + printable.Line(status.Convert(err).Message(), 200)
 	return nil, nil
+}
+
+// watch says how the channel grows.
+func (s *Sandbox) watch(plan Plan, shape ringwire.Shape, socket *launch.Channel) *ringcall.Pressure {
+	log := s.log.With("plugin", plan.Plugin)
+	return ringcall.NewPressure(ringcall.Growth{
+		Shape: shape, Largest: plan.Ring.Largest,
+		Send: func(o *shmchan.Offer) error { return socket.Send(o.Files()) },
+		Grown: func(ring, capabilities uint64, windows bool) {
+			s.windows.Store(windows)
+			log.Info("a ring stayed full; calls go over larger ones now", "bytes", ring, "capabilities", capabilities)
+		},
+		Alert: func(why string) {
+			s.crowded.Store(&why)
+			log.Warn("a ring stays full and does not grow", "why", why)
+		},
+	})
 }
 
 // refused tells a sandbox that says no from one that is lost.

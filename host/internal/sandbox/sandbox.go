@@ -8,9 +8,12 @@ import (
 	"syscall"
 	"time"
 
+	"github.com/hashicorp/go-hclog"
+
 	"github.com/ringfence/ringfence/host/internal/launch"
 	"github.com/ringfence/ringfence/host/internal/manifest"
 	"github.com/ringfence/ringfence/host/internal/transport"
+	"github.com/ringfence/ringfence/host/internal/transport/ringcall"
 	"github.com/ringfence/ringfence/pluginkit/wire"
 	"github.com/ringfence/ringfence/shmchan"
 )
@@ -30,9 +33,12 @@ type Sandbox struct {
 	process   *launch.Process
 	client    wire.SandboxClient
 	transport transport.Transport
-	windows   bool
-	reason    string           // why calls go over gRPC; "" when they do not
-	channel   *shmchan.Channel // of the ring; nil without
+	log       hclog.Logger
+	windows   atomic.Bool
+	reason    string             // why calls go over gRPC; "" when they do not
+	channel   *shmchan.Channel   // of the ring; nil without
+	pressure  *ringcall.Pressure // on it
+	crowded   atomic.Pointer[string]
 	rested    atomic.Pointer[rest]
 }
 
@@ -82,7 +88,16 @@ func (s *Sandbox) Reason() string { return s.reason }
 
 // Windows says that the guest reads and writes the ring in place, by the
 // sandbox's own word.
-func (s *Sandbox) Windows() bool { return s.windows }
+func (s *Sandbox) Windows() bool { return s.windows.Load() }
+
+// Crowded says why a ring that stayed full did not grow; "" when none has. It may
+// hold words of the sandbox, printable and bounded.
+func (s *Sandbox) Crowded() string {
+	if why := s.crowded.Load(); why != nil {
+		return *why
+	}
+	return ""
+}
 
 // Stats is what the transport has counted.
 func (s *Sandbox) Stats() transport.Stats { return s.transport.Stats() }
