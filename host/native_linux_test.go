@@ -32,9 +32,24 @@ func TestNativePluginThatDoesNotNegotiate(t *testing.T) {
 			t.Errorf("%d bytes came back over %s", len(result.JSON), result.Transport)
 		}
 	}
+	if s := g.Status(); len(s) == 1 && !strings.Contains(s[0].Reason, "does not negotiate") {
+		t.Errorf("%+v", s)
+	}
 	tools, err := g.Tools(t.Context(), "p")
 	if err != nil || len(tools) != 6 || tools[0].Name != "p.attack" {
 		t.Errorf("%v, %v", tools, err)
+	}
+}
+
+// The ring of a plugin that does not take it does no harm, and status says why its
+// calls do not go over it.
+func TestNativePluginOfAnotherLayout(t *testing.T) {
+	g := openNative(t, "plugin \"p\" {\n  source   = \"PLUGIN\"\n  lifetime = \"session\"\n  env      = { RINGED = \"1\" }\n}\n")
+	if result, err := g.Call(t.Context(), "p.echo", []byte(`{"a":1}`)); err != nil || result.Transport != "grpc" {
+		t.Fatalf("%+v, %v", result, err)
+	}
+	if s := g.Status(); len(s) != 1 || !strings.Contains(s[0].Reason, "knows the layouts [99]") {
+		t.Errorf("%+v", s)
 	}
 }
 

@@ -4,7 +4,7 @@ import (
 	"fmt"
 	"time"
 
-	"github.com/ringfence/ringfence/pluginkit"
+	"github.com/ringfence/ringfence/pluginkit/wire"
 	"github.com/ringfence/ringfence/shmchan"
 )
 
@@ -61,8 +61,8 @@ func (s Shape) Check() error {
 // Config is the configuration of a channel of this shape, from the host's side,
 // as both ends need it.
 func (s Shape) Config() shmchan.Config {
-	calls := shmchan.RingConfig{Data: int64(s.Ring), Slots: slots, MaxMessage: pluginkit.MaxArguments}
-	capabilities := shmchan.RingConfig{Data: int64(s.Capabilities), Slots: slots, MaxMessage: pluginkit.MaxMessage}
+	calls := shmchan.RingConfig{Data: int64(s.Ring), Slots: slots, MaxMessage: wire.MaxArguments}
+	capabilities := shmchan.RingConfig{Data: int64(s.Capabilities), Slots: slots, MaxMessage: wire.MaxMessage}
 	return shmchan.Config{
 		Lanes: []shmchan.LaneConfig{
 			Calls:        {Name: "calls", Outbound: calls, Inbound: calls},

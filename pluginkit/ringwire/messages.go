@@ -4,7 +4,6 @@ import (
 	"encoding/binary"
 	"fmt"
 
-	"github.com/ringfence/ringfence/pluginkit"
 	"github.com/ringfence/ringfence/pluginkit/wire"
 )
 
@@ -61,8 +60,8 @@ func ParseStart(b []byte) (Start, error) {
 	}
 	follow := uint64(len(b) - StartSize)
 	switch {
-	case s.ArgumentsBytes > pluginkit.MaxArguments:
-		return Start{}, fmt.Errorf("arguments of %d bytes (at most %d)", s.ArgumentsBytes, uint64(pluginkit.MaxArguments))
+	case s.ArgumentsBytes > wire.MaxArguments:
+		return Start{}, fmt.Errorf("arguments of %d bytes (at most %d)", s.ArgumentsBytes, uint64(wire.MaxArguments))
 	case s.Handle == 0 && follow != s.ArgumentsBytes:
 		return Start{}, fmt.Errorf("%d bytes of arguments where %d were announced", follow, s.ArgumentsBytes)
 	case s.Handle != 0 && follow != 0:
@@ -76,7 +75,7 @@ func ParseStart(b []byte) (Start, error) {
 //	0   u64  id, echoed in the Piece
 //	8   u64  handle
 //	16  u64  offset
-//	24  u32  length, at most pluginkit.MaxPiece
+//	24  u32  length, at most wire.MaxPiece
 //	28  u32  0
 type Read struct {
 	ID, Handle, Offset uint64
@@ -140,17 +139,17 @@ func ParsePiece(b []byte) (Piece, error) {
 }
 
 // AppendFailure appends the message for a failure: its kind as a u32, and its
-// text, cut at pluginkit.MaxFailure.
+// text, cut at wire.MaxFailure.
 func AppendFailure(b []byte, f *wire.Failure) []byte {
 	text := f.GetMessage()
 	b = binary.LittleEndian.AppendUint32(b, uint32(f.GetKind()))
-	return append(b, text[:min(len(text), pluginkit.MaxFailure)]...)
+	return append(b, text[:min(len(text), wire.MaxFailure)]...)
 }
 
 // ParseFailure reads a failure. The text is the sandbox's, as it came.
 func ParseFailure(b []byte) (*wire.Failure, error) {
-	if len(b) < FailureSize || len(b) > FailureSize+pluginkit.MaxFailure {
-		return nil, fmt.Errorf("a failure of %d bytes (%d to %d)", len(b), FailureSize, FailureSize+pluginkit.MaxFailure)
+	if len(b) < FailureSize || len(b) > FailureSize+wire.MaxFailure {
+		return nil, fmt.Errorf("a failure of %d bytes (%d to %d)", len(b), FailureSize, FailureSize+wire.MaxFailure)
 	}
 	return &wire.Failure{Kind: wire.FailureKind(binary.LittleEndian.Uint32(b)), Message: string(b[FailureSize:])}, nil
 }
@@ -162,8 +161,8 @@ func PutLog(b []byte, level int32) { binary.LittleEndian.PutUint32(b, uint32(lev
 // ParseLog reads a log line. The text is the sandbox's, as it came, and is valid
 // as long as b is.
 func ParseLog(b []byte) (level int32, text []byte, err error) {
-	if len(b) < LogSize || len(b) > LogSize+pluginkit.MaxLog {
-		return 0, nil, fmt.Errorf("a log line of %d bytes (%d to %d)", len(b), LogSize, LogSize+pluginkit.MaxLog)
+	if len(b) < LogSize || len(b) > LogSize+wire.MaxLog {
+		return 0, nil, fmt.Errorf("a log line of %d bytes (%d to %d)", len(b), LogSize, LogSize+wire.MaxLog)
 	}
 	return int32(binary.LittleEndian.Uint32(b)), b[LogSize:], nil
 }

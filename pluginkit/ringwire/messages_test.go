@@ -8,7 +8,6 @@ import (
 	"strings"
 	"testing"
 
-	"github.com/ringfence/ringfence/pluginkit"
 	"github.com/ringfence/ringfence/pluginkit/wire"
 )
 
@@ -73,8 +72,8 @@ func TestWhatIsParsedIsWhatWasWritten(t *testing.T) {
 			t.Errorf("grown: %+v, %v", got, err)
 		}
 	}
-	long := &wire.Failure{Kind: wire.FailureKind_FAILURE_EXIT, Message: strings.Repeat("x", pluginkit.MaxFailure+1)}
-	if got, err := ParseFailure(AppendFailure(nil, long)); err != nil || got.Kind != long.Kind || len(got.Message) != pluginkit.MaxFailure {
+	long := &wire.Failure{Kind: wire.FailureKind_FAILURE_EXIT, Message: strings.Repeat("x", wire.MaxFailure+1)}
+	if got, err := ParseFailure(AppendFailure(nil, long)); err != nil || got.Kind != long.Kind || len(got.Message) != wire.MaxFailure {
 		t.Errorf("failure: %v, %v", got, err)
 	}
 }
@@ -90,7 +89,7 @@ func TestMessagesThatAreNotWhatTheySayAreRefused(t *testing.T) {
 		"fewer than announced":      start(Start{ArgumentsBytes: 5}, 4),
 		"more than announced":       start(Start{ArgumentsBytes: 5}, 6),
 		"in place and to be pulled": start(Start{ArgumentsBytes: 5, Handle: 1}, 5),
-		"too many":                  start(Start{ArgumentsBytes: pluginkit.MaxArguments + 1, Handle: 1}, 0),
+		"too many":                  start(Start{ArgumentsBytes: wire.MaxArguments + 1, Handle: 1}, 0),
 	} {
 		if s, err := ParseStart(b); err == nil {
 			t.Errorf("start, %s: %+v", name, s)
@@ -114,12 +113,12 @@ func TestMessagesThatAreNotWhatTheySayAreRefused(t *testing.T) {
 	if _, err := ParsePiece(make([]byte, PieceSize-1)); err == nil {
 		t.Error("a short piece")
 	}
-	for _, n := range []int{0, FailureSize - 1, FailureSize + pluginkit.MaxFailure + 1} {
+	for _, n := range []int{0, FailureSize - 1, FailureSize + wire.MaxFailure + 1} {
 		if _, err := ParseFailure(make([]byte, n)); err == nil {
 			t.Errorf("a failure of %d bytes", n)
 		}
 	}
-	for _, n := range []int{0, LogSize - 1, LogSize + pluginkit.MaxLog + 1} {
+	for _, n := range []int{0, LogSize - 1, LogSize + wire.MaxLog + 1} {
 		if _, _, err := ParseLog(make([]byte, n)); err == nil {
 			t.Errorf("a log line of %d bytes", n)
 		}
@@ -188,10 +187,10 @@ func FuzzMessages(f *testing.F) {
 		ParsePiece(b)
 		ParseGrow(b)
 		ParseGrown(b)
-		if failure, err := ParseFailure(b); err == nil && len(failure.Message) > pluginkit.MaxFailure {
+		if failure, err := ParseFailure(b); err == nil && len(failure.Message) > wire.MaxFailure {
 			t.Errorf("failure of %d bytes", len(failure.Message))
 		}
-		if _, text, err := ParseLog(b); err == nil && len(text) > pluginkit.MaxLog {
+		if _, text, err := ParseLog(b); err == nil && len(text) > wire.MaxLog {
 			t.Errorf("log of %d bytes", len(text))
 		}
 	})

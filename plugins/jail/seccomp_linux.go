@@ -4,6 +4,7 @@ import (
 	"errors"
 	"fmt"
 	"os"
+	"slices"
 
 	"golang.org/x/sys/unix"
 
@@ -28,7 +29,8 @@ func (j *jail) seccomp() (string, error) {
 	if err := unix.Chdir(string(j.Home)); err != nil {
 		return "", fmt.Errorf("enter %s: %w", j.Home, err)
 	}
-	filter, err := seccomp.Profile(j.Seccomp).Filter(seccomp.One, seccomp.Params{PID: os.Getpid(), ExecFD: fd}, seccomp.Here)
+	ring := slices.Contains(j.Files, seccomp.RingOutFD) && slices.Contains(j.Files, seccomp.RingInFD)
+	filter, err := seccomp.Profile(j.Seccomp).Filter(seccomp.One, seccomp.Params{PID: os.Getpid(), ExecFD: fd, Ring: ring}, seccomp.Here)
 	if err != nil {
 		return "", err
 	}

@@ -53,6 +53,8 @@ type Factory struct {
 
 	// deaf says that the host cannot hear from filters here.
 	deaf atomic.Bool
+	// rings is for a native plugin, whose factory is its own.
+	rings rings
 }
 
 // Plan is what a sandbox will run.
@@ -76,22 +78,25 @@ type Plan struct {
 func (f *Factory) Start(ctx context.Context, plan Plan) (*Sandbox, error) {
 	ctx, cancel := context.WithTimeoutCause(ctx, f.LoadTimeout, fmt.Errorf("%w: not ready within %s", ErrStart, f.LoadTimeout))
 	defer cancel()
-	spec, filters, noRing := f.spec(plan.Plugin), withGuest, f.NoRing
+	spec, filters := f.spec(plan.Plugin), withGuest
+	s := &Sandbox{log: f.Logger, gone: make(chan struct{})}
 	if plan.Engine == pluginkit.EngineNative {
 		f.native(&spec, plan)
-		filters, noRing = ofTrampoline, true
+		filters = ofTrampoline
+		if !f.NoRing {
+			f.bringRing(s, &spec, plan)
+		}
 	} else {
 		spec.Notices = !f.deaf.Load()
 		spec.Memory = plan.GuestMemory + 2*uint64(plan.ArtifactSize) + f.Beside
 		spec.Files = map[int]*os.File{pluginkit.ModuleFD: plan.Artifact}
-		spec.Channel = !noRing
+		spec.Channel = !f.NoRing
 	}
-	process, err := f.launch(ctx, spec)
+	err := s.launch(ctx, f, spec)
 	if err != nil {
 		return nil, err
 	}
-	s := &Sandbox{process: process, client: wire.NewSandboxClient(process.Conn()), log: f.Logger}
-	channel, err := s.load(ctx, plan, noRing)
+	channel, err := s.load(ctx, plan, f.NoRing)
 	if err == nil {
 		err = s.confined(f.Jail != nil, filters)
 	}
@@ -102,13 +107,34 @@ func (f *Factory) Start(ctx context.Context, plan Plan) (*Sandbox, error) {
 	}
 	defer s.rest()
 	if channel == nil {
-		s.transport = grpccall.New(process.Conn())
+		f.withoutRing(s)
+		s.transport = grpccall.New(s.process.Conn())
 		f.Logger.Info("calls go over gRPC", "plugin", plan.Plugin, "why", s.reason)
 		return s, nil
 	}
-	s.transport = ringcall.New(channel, s.pressure)
-	f.Logger.Debug("calls go over the ring", "plugin", plan.Plugin, "bytes", plan.Ring.Bytes)
+	s.transport = ringcall.New(channel, s.ring.pressure)
+	f.Logger.Debug("calls go over the ring", "plugin", plan.Plugin, "bytes", s.ring.shape.Ring)
 	return s, nil
+}
+
+// launch starts the process, and hands over the memory that it is to begin with.
+func (s *Sandbox) launch(ctx context.Context, f *Factory, spec launch.Spec) (err error) {
+	if s.ring != nil {
+		defer s.ring.given()
+	}
+	s.process, err = f.launch(ctx, spec)
+	if err != nil {
+		if s.ring != nil {
+			_ = s.ring.channel.Close()
+		}
+		return err
+	}
+	s.client = wire.NewSandboxClient(s.process.Conn())
+	go func() {
+		<-s.process.Done()
+		close(s.gone)
+	}()
+	return nil
 }
 
 // besideCompiler is Factory.Beside for a process that compiles.

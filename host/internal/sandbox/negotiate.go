@@ -11,10 +11,8 @@ import (
 	"google.golang.org/grpc/codes"
 	"google.golang.org/grpc/status"
 
-	"github.com/ringfence/ringfence/host/internal/launch"
 	"github.com/ringfence/ringfence/host/internal/printable"
 	"github.com/ringfence/ringfence/host/internal/transport"
-	"github.com/ringfence/ringfence/host/internal/transport/ringcall"
 	"github.com/ringfence/ringfence/pluginkit/ringwire"
 	"github.com/ringfence/ringfence/pluginkit/wire"
 	"github.com/ringfence/ringfence/shmchan"
@@ -71,7 +69,8 @@ func (s *Sandbox) negotiate(ctx context.Context, plan Plan, noRing bool) (*shmch
 	}
 	offer, err := s.client.Negotiate(ctx, mine)
 	if status.Code(err) == codes.Unimplemented {
-		s.reason = "the plugin does not negotiate: it was built for an older host"
+		s.reason = "the plugin does not negotiate: it was built for an older host, or without pluginkit"
+		s.unaware = true
 		return nil, nil // gRPC, and nothing to settle
 	}
 	if err != nil {
@@ -83,7 +82,7 @@ func (s *Sandbox) negotiate(ctx context.Context, plan Plan, noRing bool) (*shmch
 	}
 	if noRing {
 		s.reason = "the host was told to use gRPC"
-	} else if s.reason = noRingWith(offer, plan.Ring.shape()); s.reason == "" {
+	} else if s.reason = s.noRingWith(offer, plan.Ring.shape()); s.reason == "" {
 		channel, err := s.upgrade(ctx, terms, plan, offer.GetWindows() && !plan.NoWindows)
 		if channel != nil || err != nil {
 			return channel, err
@@ -108,33 +107,18 @@ func (s *Sandbox) settle(ctx context.Context, terms *wire.Terms) error {
 	return nil
 }
 
-// upgrade makes the ring's memory, sends it, and settles on it. Whatever the ring
-// fails of, calls go over gRPC instead; only a sandbox that is lost, or breaks
-// the protocol, is an error.
+// upgrade settles on a ring, whose memory came with the process or is sent to it
+// now. Whatever the ring fails of, calls go over gRPC instead; only a sandbox that
+// is lost, or breaks the protocol, is an error.
 func (s *Sandbox) upgrade(ctx context.Context, terms *wire.Terms, plan Plan, windows bool) (*shmchan.Channel, error) {
-	shape := plan.Ring.shape()
-	socket := s.process.Channel()
-	if socket == nil {
-		s.reason = "the plugin was started without the socket for it"
+	if s.ring == nil {
+		s.ring, s.reason = s.sendRing(plan)
+	}
+	if s.ring == nil {
 		return nil, nil
 	}
-	config := shape.Config()
-	config.Alive = socket.Gone()
-	config.Limits = shmchan.Limits{Bytes: int64(plan.Ring.Rate), Messages: maxMessages, Wakes: maxWakes}
-	s.pressure = s.watch(plan, shape, socket)
-	config.OnFill = s.pressure.Fill
-	offer, err := shmchan.Create(config)
-	if err != nil {
-		s.reason = "this system does not give the memory for it: " + err.Error()
-		return nil, nil
-	}
-	defer offer.Close()
-	if err := socket.Send(offer.Files()); err != nil {
-		_ = offer.Channel().Close()
-		s.reason = "its memory could not be handed over: " + err.Error()
-		return nil, nil
-	}
-	err = s.settle(ctx, &wire.Terms{
+	shape := s.ring.shape
+	err := s.settle(ctx, &wire.Terms{
 		Transport: ringwire.Transport, Engine: terms.Engine, GuestAbi: terms.GuestAbi,
 		LayoutVersion: ringwire.Layout, Lanes: ringwire.Lanes,
 		RingBytes: shape.Ring, CapabilityRingBytes: shape.Capabilities,
@@ -142,32 +126,15 @@ func (s *Sandbox) upgrade(ctx context.Context, terms *wire.Terms, plan Plan, win
 		Windows:          windows,
 	})
 	if err == nil {
-		s.channel = offer.Channel()
+		s.channel = s.ring.channel
 		return s.channel, nil
 	}
-	_ = offer.Channel().Close()
+	_ = s.ring.channel.Close()
 	if !refused(ctx, err) {
 		return nil, err
 	}
 	s.reason = "the sandbox refused it: " + printable.Line(status.Convert(err).Message(), 200)
 	return nil, nil
-}
-
-// watch says how the channel grows.
-func (s *Sandbox) watch(plan Plan, shape ringwire.Shape, socket *launch.Channel) *ringcall.Pressure {
-	log := s.log.With("plugin", plan.Plugin)
-	return ringcall.NewPressure(ringcall.Growth{
-		Shape: shape, Largest: plan.Ring.Largest,
-		Send: func(o *shmchan.Offer) error { return socket.Send(o.Files()) },
-		Grown: func(ring, capabilities uint64, windows bool) {
-			s.windows.Store(windows)
-			log.Info("a ring stayed full; calls go over larger ones now", "bytes", ring, "capabilities", capabilities)
-		},
-		Alert: func(why string) {
-			s.crowded.Store(&why)
-			log.Warn("a ring stays full and does not grow", "why", why)
-		},
-	})
 }
 
 // refused tells a sandbox that says no from one that is lost.
@@ -184,9 +151,12 @@ func refused(ctx context.Context, err error) bool {
 
 // noRingWith says why the sandbox cannot have a ring of that shape; "" when it
 // can.
-func noRingWith(offer *wire.Offer, shape ringwire.Shape) string {
+func (s *Sandbox) noRingWith(offer *wire.Offer, shape ringwire.Shape) string {
 	switch {
+	case s.reason != "": // it did not get that far
+		return s.reason
 	case !slices.Contains(offer.GetTransports(), ringwire.Transport):
+		s.unaware = true
 		return "the sandbox does not offer a ring"
 	case !slices.Contains(offer.GetLayoutVersions(), uint32(ringwire.Layout)):
 		return fmt.Sprintf("the sandbox knows the layouts %s of a ring, the host knows %d", some(offer.GetLayoutVersions()), ringwire.Layout)

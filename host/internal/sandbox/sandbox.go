@@ -13,7 +13,6 @@ import (
 	"github.com/ringfence/ringfence/host/internal/launch"
 	"github.com/ringfence/ringfence/host/internal/manifest"
 	"github.com/ringfence/ringfence/host/internal/transport"
-	"github.com/ringfence/ringfence/host/internal/transport/ringcall"
 	"github.com/ringfence/ringfence/pluginkit/wire"
 	"github.com/ringfence/ringfence/shmchan"
 )
@@ -35,9 +34,11 @@ type Sandbox struct {
 	transport transport.Transport
 	log       hclog.Logger
 	windows   atomic.Bool
-	reason    string             // why calls go over gRPC; "" when they do not
-	channel   *shmchan.Channel   // of the ring; nil without
-	pressure  *ringcall.Pressure // on it
+	reason    string           // why calls go over gRPC; "" when they do not
+	ring      *ring            // that was made; calls may go over gRPC all the same
+	channel   *shmchan.Channel // of the ring that calls go over; nil without
+	unaware   bool             // it knows of no ring
+	gone      chan struct{}    // closed when the process has died
 	crowded   atomic.Pointer[string]
 	rested    atomic.Pointer[rest]
 }

@@ -213,7 +213,7 @@ func TestWindowsSurviveThatTheRingGrows(t *testing.T) {
 // memory are not made, and the calls go on with copies.
 func TestARingThatGrowsBeyondTheGuestsMemoryHasNoWindows(t *testing.T) {
 	b := withWindows(t, Plan{Ring: Ring{Bytes: guestMemory / 8, Largest: guestMemory / 4}})
-	b.pressure.Fill(shmchan.FillEvent{Level: 90, For: time.Minute})
+	b.ring.pressure.Fill(shmchan.FillEvent{Level: 90, For: time.Minute})
 	for calls := 0; b.Stats().Growth.Grown == 0; calls++ {
 		if calls > 100 {
 			t.Fatalf("%+v", b.Stats().Growth)

@@ -32,6 +32,9 @@ type Growth struct {
 	// Send hands the files of new memory to the sandbox; nil: nothing can be handed
 	// to it any more. The files stay the caller's.
 	Send func(*shmchan.Offer) error
+	// Later, where there is no Send, is told the shape that a new channel of the same
+	// plugin should have.
+	Later func(ringwire.Shape)
 	// Grown and Alert are told what has become of a channel that stays full: it has
 	// moved to rings of that size, or it cannot, and why. They must not block.
 	Grown func(ring, capabilities uint64, windows bool)
@@ -106,6 +109,9 @@ func (p *Pressure) ended() (grow bool, alert string) {
 		return true, ""
 	}
 	p.stats.Alerts++
+	if later, larger := p.Shape.Grown(p.Largest); p.Later != nil && p.Send == nil && larger {
+		p.Later(later)
+	}
 	return false, p.why()
 }
 
@@ -114,8 +120,8 @@ func (p *Pressure) why() string {
 	switch {
 	case p.stuck != "":
 		return p.stuck
-	case p.Send == nil:
-		return "the plugin takes no new memory while it runs"
+	case p.Send == nil && p.Shape.Ring < p.Largest:
+		return "a native plugin takes no new memory while it runs; its next process begins with a larger ring"
 	}
 	return fmt.Sprintf("it is as large as the policy lets it be, %d bytes", p.Largest)
 }
