@@ -265,3 +265,43 @@ plugin "narrow" {
 		t.Errorf("under the narrow filter: %v", err)
 	}
 }
+
+// A plugin of pluginkit's has the ring under both filters, in the jail.
+func TestNativePluginHasTheRingUnderBothFilters(t *testing.T) {
+	if os.Getenv(nativeBinaries) != "" {
+		t.Skip("there is no Go to build it with")
+	}
+	path := filepath.Join(t.TempDir(), "kit")
+	build := exec.Command("go", "build", "-o", path, "./internal/sandbox/testdata/native")
+	build.Env = append(os.Environ(), "CGO_ENABLED=0")
+	if out, err := build.CombinedOutput(); err != nil {
+		t.Fatalf("%v\n%s", err, out)
+	}
+	g := openNative(t, fmt.Sprintf(`
+plugin "wide" {
+  source   = %q
+  lifetime = "session"
+  workspace "w" {
+    path   = "DIR/work"
+    access = "write"
+  }
+}
+plugin "narrow" {
+  source   = %q
+  lifetime = "session"
+  seccomp  = "wasm"
+}
+`, path, path))
+	for _, plugin := range []string{"wide", "narrow"} {
+		for _, n := range []int{0, 1000, 3 << 20} {
+			arguments := `{"text":"` + strings.Repeat("x", n) + `"}`
+			result, err := g.Call(t.Context(), plugin+".echo", []byte(arguments))
+			if err != nil || string(result.JSON) != arguments || result.Transport != "ring" {
+				t.Fatalf("%s: %d bytes over %q: %v", plugin, len(result.JSON), result.Transport, err)
+			}
+		}
+		if result, err := g.Call(t.Context(), plugin+".room", nil); err != nil || string(result.JSON) != fmt.Sprint(2<<20) {
+			t.Errorf("%s: %s, %v", plugin, result.JSON, err)
+		}
+	}
+}
