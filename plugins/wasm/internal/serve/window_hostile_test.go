@@ -26,6 +26,7 @@ func (g grower) module(t *testing.T) []byte {
 	return wasmtest.WAT(t, fmt.Sprintf(`(module
 	(memory (export "memory") 64 128)
 	(global $n (mut i32) (i32.const 0))
+	(global $freed (mut i32) (i32.const 0))
 	(data (i32.const 16) "%s")
 	(func (export "ringfence_abi_1"))
 	(func (export "ringfence_describe") (result i64) i64.const %d)
@@ -111,9 +112,9 @@ func TestAGuestThatChangesItsMindAboutItsWindows(t *testing.T) {
 // guest is told that it has it back: here it asks in the middle of giving it back.
 func TestWindowsThatEndAreTheGuestsOwnMemoryAgain(t *testing.T) {
 	const seen = 40 * page
-	look := fmt.Sprintf(`(i64.store (i32.add (i32.const %d) (i32.shl (global.get $n) (i32.const 3))) (i64.load (local.get $at)))
-		(i32.store (local.get $at) (i32.const 0x21212121)) global.get $n i32.const 1 i32.add global.set $n`, seen)
-	g := grower{look, "0", "0", seen + 16} // its third and fourth counts, of both frees
+	look := fmt.Sprintf(`(i64.store (i32.add (i32.const %d) (i32.shl (global.get $freed) (i32.const 3))) (i64.add (i64.const 1) (i64.load offset=64 (local.get $at))))
+		(i32.store (local.get $at) (i32.const 0x21212121)) global.get $freed i32.const 1 i32.add global.set $freed`, seen)
+	g := grower{look, "0", fmt.Sprint(30 * page), seen}
 	socket, end := sockets(t)
 	_, host, response := ringedOver(t, g.module(t), socket, end)
 	if response.Failure != nil || !response.Windows {
@@ -127,7 +128,7 @@ func TestWindowsThatEndAreTheGuestsOwnMemoryAgain(t *testing.T) {
 		t.Fatalf("%s %q", ringwire.KindName(kind), answer)
 	}
 	kind, answer := ringCall(t, host, 5, "{}")
-	if kind != ringwire.KindResult || answer != strings.Repeat("\x00", 16) {
+	if kind != ringwire.KindResult || answer != strings.Repeat("\x01\x00\x00\x00\x00\x00\x00\x00", 2) { // one more than what it saw
 		t.Errorf("%s: it saw %q", ringwire.KindName(kind), answer)
 	}
 }
