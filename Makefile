@@ -7,10 +7,10 @@ PREFIX      ?= /usr/local
 VERSION     ?= dev
 
 TOOLS       := jq github rogue echo
-NATIVE_GO    = $(shell find examples/notes/plugin internal/seccomp pluginkit -name '*.go' -not -name '*_test.go' -not -path '*/testdata/*')
+NATIVE_GO    = $(shell find examples/notes/plugin internal/seccomp pluginkit shmchan -name '*.go' -not -name '*_test.go' -not -path '*/testdata/*')
 GUESTS      := $(TOOLS:%=bin/tools/%.wasm)
 JAIL_GO      = $(shell find plugins/jail internal/orders internal/seccomp -name '*.go' -not -name '*_test.go' 2>/dev/null)
-HOST_GO      = $(shell find main.go host internal/orders internal/seccomp policies pluginkit shmchan -name '*.go' -not -name '*_test.go' -not -path '*/testdata/*' 2>/dev/null)
+HOST_GO      = $(shell find main.go host internal/orders internal/pingpong internal/seccomp policies pluginkit shmchan -name '*.go' -not -name '*_test.go' -not -path '*/testdata/*' 2>/dev/null)
 # What the host embeds is part of it.
 HOST_EMBEDS  = host/cli/demo/policy.hcl
 GUEST_GO     = $(shell find pluginkit/guest pluginkit/internal -name '*.go' -not -name '*_test.go' -not -path '*/testdata/*')
@@ -49,10 +49,10 @@ model: ## check the ring's algorithm, and that each mutation of it is found (nee
 
 bench: build ## measure; every figure comes with a baseline from the same run
 	$(GO) test -run '^$$' -bench . -benchmem ./host/... ./pluginkit/... ./policies/... ./plugins/... ./shmchan/...
-	$(GO) run ./shmchan/internal/ringbench
+	$(GO) run ./internal/pingpong/ringbench
 
 figures: ## measure the ring and write tables and plot into docs/ (best on a quiet machine)
-	$(GO) run ./shmchan/internal/ringbench -doc docs/shmchan.md -svg docs/shmchan.svg
+	$(GO) run ./internal/pingpong/ringbench -doc docs/shmchan.md -svg docs/shmchan.svg
 
 hammer: ## 10^10 bytes between two processes in each way of waiting, peers killed at 10 000 points, the whole hostile load
 	SHMCHAN_HAMMER_BYTES=10000000000 SHMCHAN_CRASHES=10000 $(GO) test -count 1 -timeout 60m -v -run '^(TestHammer|TestPeerKilled)$$' ./shmchan

@@ -25,6 +25,7 @@ func inheritedRing() attacher {
 		}
 	}
 	return func(shape ringwire.Shape) (*shmchan.Channel, error) {
+		shape.NoSpin = os.Getenv(ringwire.NoSpinEnv) != ""
 		return shmchan.Attach(ringFiles(), shape.Config())
 	}
 }

@@ -37,7 +37,13 @@ type Shape struct {
 	Ring, Capabilities uint64
 	// MessageTimeout is how long either side may make no progress.
 	MessageTimeout time.Duration
+	// NoSpin has this side sleep whenever it waits, for measuring what that costs. It
+	// is not negotiated; a sandbox finds it in its environment.
+	NoSpin bool
 }
+
+// NoSpinEnv is the variable with which a sandbox process sets Shape.NoSpin.
+const NoSpinEnv = "RINGFENCE_NO_SPIN"
 
 // ShapeOf is the shape of a channel whose calls lane has rings of that size.
 func ShapeOf(ring uint64, timeout time.Duration) Shape {
@@ -63,7 +69,12 @@ func (s Shape) Check() error {
 func (s Shape) Config() shmchan.Config {
 	calls := shmchan.RingConfig{Data: int64(s.Ring), Slots: slots, MaxMessage: wire.MaxArguments}
 	capabilities := shmchan.RingConfig{Data: int64(s.Capabilities), Slots: slots, MaxMessage: wire.MaxMessage}
+	spin := time.Duration(0) // shmchan's default: as long as it pays
+	if s.NoSpin {
+		spin = -1
+	}
 	return shmchan.Config{
+		Spin: spin,
 		Lanes: []shmchan.LaneConfig{
 			Calls:        {Name: "calls", Outbound: calls, Inbound: calls},
 			Capabilities: {Name: "capabilities", Outbound: capabilities, Inbound: capabilities},

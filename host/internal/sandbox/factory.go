@@ -19,6 +19,7 @@ import (
 	"github.com/ringfence/ringfence/host/internal/transport/grpccall"
 	"github.com/ringfence/ringfence/host/internal/transport/ringcall"
 	"github.com/ringfence/ringfence/pluginkit"
+	"github.com/ringfence/ringfence/pluginkit/ringwire"
 	"github.com/ringfence/ringfence/pluginkit/wire"
 	"github.com/ringfence/ringfence/shmchan"
 )
@@ -80,6 +81,9 @@ func (f *Factory) Start(ctx context.Context, plan Plan) (*Sandbox, error) {
 	defer cancel()
 	spec, filters := f.spec(plan.Plugin), withGuest
 	s := &Sandbox{log: f.Logger, gone: make(chan struct{})}
+	if plan.Ring.NoSpin {
+		spec.Env = append(spec.Env, ringwire.NoSpinEnv+"=1")
+	}
 	if plan.Engine == pluginkit.EngineNative {
 		f.native(&spec, plan)
 		filters = ofTrampoline

@@ -32,6 +32,8 @@ type Ring struct {
 	// MessageTimeout is how long either side may make no progress; 0 stands for the
 	// default.
 	MessageTimeout time.Duration
+	// NoSpin has both sides sleep whenever they wait.
+	NoSpin bool
 	// Rate is how many bytes a second are taken from the sandbox; 0 is no limit.
 	Rate uint64
 }
@@ -50,7 +52,9 @@ func (r Ring) shape() ringwire.Shape {
 	if r.MessageTimeout == 0 {
 		r.MessageTimeout = shmchan.DefaultTimeout
 	}
-	return ringwire.ShapeOf(r.Bytes, r.MessageTimeout)
+	shape := ringwire.ShapeOf(r.Bytes, r.MessageTimeout)
+	shape.NoSpin = r.NoSpin
+	return shape
 }
 
 // negotiate settles how calls will travel: over a ring that both sides can make,

@@ -23,6 +23,7 @@ func RingFrom(fd int) func(ringwire.Shape) (*Ring, error) {
 		if err != nil {
 			return nil, err
 		}
+		shape.NoSpin = os.Getenv(ringwire.NoSpinEnv) != ""
 		channel, err := shmchan.Attach(files, shape.Config())
 		if err != nil {
 			closeFiles(files)

@@ -1,4 +1,4 @@
-package bench
+package pingpong
 
 import (
 	"bytes"
@@ -30,7 +30,8 @@ type Machine struct {
 	LoadAtEnd string `json:"load_at_end"` // 1, 5 and 15 minutes; what we cause ourselves is in it
 }
 
-func thisMachine() Machine {
+// ThisMachine describes the machine now.
+func ThisMachine() Machine {
 	return Machine{
 		OS:        runtime.GOOS,
 		Arch:      runtime.GOARCH,
@@ -60,7 +61,7 @@ func cpuModel(cpuinfo string) string {
 }
 
 func newReport(o Options, results [][]Result) *Report {
-	r := &Report{Machine: thisMachine(), Repetitions: o.Repetitions}
+	r := &Report{Machine: ThisMachine(), Repetitions: o.Repetitions}
 	for _, repetitions := range results {
 		r.Results = append(r.Results, median(repetitions))
 	}

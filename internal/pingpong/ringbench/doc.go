@@ -5,7 +5,7 @@ import (
 	"fmt"
 	"os"
 
-	"github.com/ringfence/ringfence/shmchan/internal/bench"
+	"github.com/ringfence/ringfence/internal/pingpong"
 )
 
 // The marks between which updateDoc writes. They are comments in Markdown.
@@ -16,7 +16,7 @@ var (
 
 // updateDoc replaces what stands between the marks of a document, so that
 // nobody copies figures by hand.
-func updateDoc(name string, report *bench.Report) error {
+func updateDoc(name string, report *pingpong.Report) error {
 	doc, err := os.ReadFile(name)
 	if err != nil {
 		return err

@@ -1,5 +1,5 @@
 // Command ringbench measures the ring between two processes beside what it
-// replaces, and prints tables, JSON or a plot. See package bench for what the
+// replaces, and prints tables, JSON or a plot. See package pingpong for what the
 // figures mean.
 package main
 
@@ -14,11 +14,11 @@ import (
 	"strings"
 	"time"
 
-	"github.com/ringfence/ringfence/shmchan/internal/bench"
+	"github.com/ringfence/ringfence/internal/pingpong"
 )
 
 func main() {
-	bench.Child()
+	pingpong.Child()
 	if err := run(os.Args[1:], os.Stdout, os.Stderr); err != nil {
 		if !errors.Is(err, flag.ErrHelp) {
 			fmt.Fprintln(os.Stderr, "ringbench:", err)
@@ -28,7 +28,7 @@ func main() {
 }
 
 type config struct {
-	bench.Options
+	pingpong.Options
 	json bool
 	svg  string
 	doc  string
@@ -61,7 +61,7 @@ func run(args []string, out, progress io.Writer) error {
 }
 
 func parse(args []string, progress io.Writer) (config, error) {
-	c := config{Options: bench.Options{Sizes: bench.Sizes, Conditions: bench.Conditions, Progress: progress}}
+	c := config{Options: pingpong.Options{Sizes: pingpong.Sizes, Conditions: pingpong.Conditions, Progress: progress}}
 	f := flag.NewFlagSet("ringbench", flag.ContinueOnError)
 	f.SetOutput(progress)
 	quick := f.Bool("quick", false, "three sizes, CPUs free, short: a look, not a result")
@@ -81,7 +81,7 @@ func parse(args []string, progress io.Writer) (config, error) {
 		return c, fmt.Errorf("unexpected argument %q", f.Arg(0))
 	}
 	if *quick {
-		c.Sizes, c.Conditions = []int{64, 64 << 10, 1 << 20}, []bench.Condition{bench.Free}
+		c.Sizes, c.Conditions = []int{64, 64 << 10, 1 << 20}, []pingpong.Condition{pingpong.Free}
 		c.Repetitions, c.Budget = 1, 50*time.Millisecond
 	}
 	return c, c.choose(*sizes, *conditions, *transports)
@@ -102,10 +102,10 @@ func (c *config) choose(sizes, conditions, transports string) error {
 	if conditions != "" {
 		c.Conditions = nil
 		for s := range strings.SplitSeq(conditions, ",") {
-			if !slices.Contains(bench.Conditions, bench.Condition(s)) {
+			if !slices.Contains(pingpong.Conditions, pingpong.Condition(s)) {
 				return fmt.Errorf("no condition %q", s)
 			}
-			c.Conditions = append(c.Conditions, bench.Condition(s))
+			c.Conditions = append(c.Conditions, pingpong.Condition(s))
 		}
 	}
 	if transports != "" {
@@ -117,16 +117,16 @@ func (c *config) choose(sizes, conditions, transports string) error {
 	return nil
 }
 
-func measured(c config) (*bench.Report, error) {
+func measured(c config) (*pingpong.Report, error) {
 	if c.from == "" {
-		return bench.Run(c.Options)
+		return pingpong.Run(c.Options)
 	}
 	f, err := os.Open(c.from)
 	if err != nil {
 		return nil, err
 	}
 	defer f.Close()
-	return bench.ReadReport(f)
+	return pingpong.ReadReport(f)
 }
 
 func writeFile(name string, write func(io.Writer) error) error {

@@ -1,4 +1,4 @@
-package bench
+package pingpong
 
 // Target is a ratio, or a figure, that the ring must reach.
 type Target struct {

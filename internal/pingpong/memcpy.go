@@ -1,4 +1,4 @@
-package bench
+package pingpong
 
 // memcpy is the floor for moving bytes: one copy from private memory to
 // private memory. Anything that writes a message and has it read makes two.

@@ -1,4 +1,4 @@
-// Package bench measures a ring between two processes, and in the same run
+// Package pingpong measures a ring between two processes, and in the same run
 // everything that it claims to beat.
 //
 // A figure of its own says little: the machine, its load and the CPU that a
@@ -24,4 +24,4 @@
 //
 // The roles of this program (see child.go): run → worker, one for each cell →
 // peer; and burners, one for each CPU.
-package bench
+package pingpong
