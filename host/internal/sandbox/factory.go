@@ -109,7 +109,8 @@ func (f *Factory) Start(ctx context.Context, plan Plan) (*Sandbox, error) {
 		s.Kill()
 		return nil, err
 	}
-	defer s.rest()
+	s.cpu = cpuWatch{clock: s.process.CPUTime, idle: s.rest}
+	defer s.ready()
 	if channel == nil {
 		f.withoutRing(s)
 		s.transport = grpccall.New(s.process.Conn())
@@ -119,6 +120,13 @@ func (f *Factory) Start(ctx context.Context, plan Plan) (*Sandbox, error) {
 	s.transport = ringcall.New(channel, s.ring.pressure)
 	f.Logger.Debug("calls go over the ring", "plugin", plan.Plugin, "bytes", s.ring.shape.Ring)
 	return s, nil
+}
+
+// ready notes that the sandbox waits for its first call.
+func (s *Sandbox) ready() {
+	if cpu, err := s.process.CPUTime(); err == nil {
+		s.rest(cpu)
+	}
 }
 
 // launch starts the process, and hands over the memory that it is to begin with.

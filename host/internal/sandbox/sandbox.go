@@ -40,6 +40,7 @@ type Sandbox struct {
 	unaware   bool             // it knows of no ring
 	gone      chan struct{}    // closed when the process has died
 	crowded   atomic.Pointer[string]
+	cpu       cpuWatch
 	rested    atomic.Pointer[rest]
 }
 
@@ -50,19 +51,15 @@ type rest struct {
 }
 
 // rest notes that nobody calls from now on.
-func (s *Sandbox) rest() {
-	if cpu, err := s.process.CPUTime(); err == nil {
-		s.rested.Store(&rest{at: time.Now(), cpu: cpu})
-	}
-}
+func (s *Sandbox) rest(cpu time.Duration) { s.rested.Store(&rest{at: time.Now(), cpu: cpu}) }
 
 // idleShare is the part of one processor that a sandbox may use all the time
 // while nobody calls, as 1/idleShare: its runtime's housekeeping.
 const idleShare = 100
 
 // StopIdle ends a sandbox that nobody calls, if it has computed more than limit
-// since its last call (in which it makes the next instance ready), and reports
-// whether it has. It does not wait.
+// since it has been at rest, which begins a moment after its last call, and reports
+// whether it has. (In between it makes the next instance ready.) It does not wait.
 func (s *Sandbox) StopIdle(limit time.Duration) bool {
 	r := s.rested.Load()
 	now, err := s.process.CPUTime()
@@ -110,8 +107,9 @@ func (s *Sandbox) Done() <-chan struct{} { return s.process.Done() }
 func (s *Sandbox) Call(ctx context.Context, call transport.Call, cpuLimit time.Duration, caps transport.Capabilities) (transport.Result, error) {
 	ctx, stop := context.WithCancelCause(ctx)
 	defer stop(nil)
-	defer s.rest()
-	defer s.watchCPU(cpuLimit, stop).end()
+	watched := s.cpu.begin(cpuLimit, stop)
+	defer watched.end()
+	s.rested.Store(nil)
 	result, err := s.transport.Call(ctx, call, caps)
 	if err != nil {
 		return transport.Result{}, s.explain(ctx, err)

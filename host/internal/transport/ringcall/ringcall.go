@@ -130,6 +130,7 @@ func (t *Transport) Call(ctx context.Context, call transport.Call, caps transpor
 		return transport.Result{}, err
 	}
 	defer t.relieve()
+	defer t.calls.Consumer().Forget() // ctx, which its owner ends now
 	if err := t.send(ctx, c, call); err != nil {
 		// Of a call that was never sent the sandbox knows nothing.
 		t.end(c, ctx.Err() != nil)
