@@ -42,6 +42,7 @@ check: ## formatting, vet, staticcheck, the unsafe rule, other systems, generate
 	$(GO) run $(STATICCHECK) ./...
 	$(GO) run ./internal/unsafecheck
 	$(GO) -C internal/protogen run . -check ../..
+	$(GO) -C internal/extismpeer vet .
 	@shmchan/model/check.sh --if-installed
 
 model: ## check the ring's algorithm, and that each mutation of it is found (needs spin)
@@ -93,6 +94,11 @@ bin/ringfence-jail: go.mod go.sum $(JAIL_GO)
 
 bin/tools/%.wasm: go.mod go.sum $(GUEST_GO) plugins/tools/%/*.go
 	GOOS=wasip1 GOARCH=wasm $(GO) build -buildmode=c-shared -trimpath -ldflags '-s -w' -o $@ ./plugins/tools/$*
+
+# What ringfence bench compares itself with (--peer), in a module of its own.
+bin/extism-peer: internal/extismpeer/go.mod internal/extismpeer/main.go internal/extismpeer/guest/main.go
+	GOOS=wasip1 GOARCH=wasm $(GO) -C internal/extismpeer build -buildmode=c-shared -trimpath -ldflags '-s -w' -o ../../bin/extism-peer.wasm ./guest
+	CGO_ENABLED=0 $(GO) -C internal/extismpeer build -trimpath -o ../../bin/extism-peer .
 
 # A native plugin: an example, not part of what is installed.
 bin/plugins/notes: go.mod go.sum $(NATIVE_GO)

@@ -14,7 +14,12 @@ import (
 func TestBenchMeasuresEveryWay(t *testing.T) {
 	d := deploy(t, simple)
 	svg := filepath.Join(d.dir, "calls.svg")
-	out := d.run("bench", "--quick", "--json", "--svg", svg)
+	peer := filepath.Join(d.dir, "peer")
+	script := "#!/bin/sh\ntest \"$1 $2\" = '64,65536,1048576 60' && echo '[{\"way\":\"other\",\"tool\":\"head\",\"size\":64,\"calls\":7,\"p50_us\":1,\"p99_us\":2}]'\n"
+	if err := os.WriteFile(peer, []byte(script), 0o755); err != nil {
+		t.Fatal(err)
+	}
+	out := d.run("bench", "--quick", "--json", "--svg", svg, "--peer", peer)
 	var r bench.Report
 	if err := json.Unmarshal([]byte(out.stdout), &r); err != nil || out.code != 0 {
 		t.Fatalf("%v: %+v", err, out)
@@ -45,6 +50,9 @@ func TestBenchMeasuresEveryWay(t *testing.T) {
 	}
 	if len(r.Cold) != 2 || r.Cold[0].Cached || !r.Cold[1].Cached || r.Cold[0].Host <= r.Cold[1].Host || r.Cold[1].Sandbox <= 0 {
 		t.Errorf("%+v", r.Cold)
+	}
+	if want := (bench.Peer{Way: "other", Tool: "head", Size: 64, Calls: 7, P50: 1, P99: 2}); len(r.Peers) != 1 || r.Peers[0] != want {
+		t.Errorf("%+v", r.Peers)
 	}
 	if len(r.Ratios) != 11 {
 		t.Errorf("%d ratios: %+v", len(r.Ratios), r.Ratios)
