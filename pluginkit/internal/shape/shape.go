@@ -47,6 +47,11 @@ type Shape struct {
 	byName map[string]int // JSON name to index in fields
 }
 
+// Raw is what json.RawMessage is, for those that cannot afford encoding/json.
+type Raw []byte
+
+var rawType = reflect.TypeFor[Raw]()
+
 // Methods that take over a type's JSON. They are those of encoding/json and
 // encoding, spelled out so that the packages need not be linked.
 type (
@@ -103,6 +108,9 @@ func (c *compiler) fail(why string) error {
 
 // special recognises types whose JSON is not that of their kind.
 func (c *compiler) special(t reflect.Type) (form, bool) {
+	if t == rawType {
+		return formRaw, true
+	}
 	if strings.HasPrefix(t.PkgPath(), "encoding/json") {
 		switch {
 		case t.Kind() == reflect.String && t.Name() == "Number":
