@@ -240,3 +240,18 @@ func TestAPluginThatKnowsNoRingIsMadeNone(t *testing.T) {
 		t.Errorf("%q", later.Reason())
 	}
 }
+
+// A system that does not give the memory has calls over gRPC, and says why: here the
+// ring has a size that there is not.
+func TestWithoutTheMemoryForARingCallsGoOverGRPC(t *testing.T) {
+	impossible := Ring{Bytes: 64<<10 + 1}
+	for name, b := range map[string]*box{
+		"a module":         start(t, kitchen, false, Plan{Session: true, Ring: impossible}, "grpc"),
+		"a native program": nativeFactory(t).startNative(t, impossible, "grpc"),
+	} {
+		if !strings.Contains(b.Reason(), "does not give the memory for it") {
+			t.Errorf("%s: %q", name, b.Reason())
+		}
+		b.works()
+	}
+}
