@@ -14,6 +14,7 @@ const Max = 256 << 10
 // Layers of the jail, in the order in which the trampoline applies them.
 const (
 	Descriptors  = "descriptors"      // all but the named ones are closed
+	Session      = "session"          // it leads one of its own, without a terminal
 	Limits       = "limits"           // rlimits
 	Root         = "root"             // mounts are private, and the root is the program's own
 	Names        = "host names"       // the UTS namespace's names are emptied
@@ -23,6 +24,7 @@ const (
 	NoNewPrivs   = "no new privilege" // setuid files are without effect
 	Landlock     = "landlock"
 	Signals      = "signals" // mask and dispositions as after boot
+	Opaque       = "opaque"  // not dumpable: the program puts it on, a probe tries it
 	Seccomp      = "seccomp"
 	Execute      = "execute" // not a layer: what is left to fail
 )

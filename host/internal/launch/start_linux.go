@@ -171,6 +171,7 @@ func (l *launcher) Start(context.Context) error {
 			l.failed = err
 			return err
 		}
+		l.p.notified = l.notices.listener != nil
 	}
 	l.waiting = "its handshake line"
 	return nil
