@@ -18,6 +18,7 @@ import (
 	"github.com/ringfence/ringfence/pluginkit"
 	"github.com/ringfence/ringfence/plugins/wasm/internal/engine"
 	"github.com/ringfence/ringfence/plugins/wasm/internal/engine/wasmer"
+	_ "github.com/ringfence/ringfence/plugins/wasm/internal/fatal" // before the Go runtime
 	"github.com/ringfence/ringfence/plugins/wasm/internal/serve"
 	_ "github.com/ringfence/ringfence/plugins/wasm/internal/threads" // before any thread
 )

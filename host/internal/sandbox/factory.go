@@ -229,8 +229,9 @@ func (f *Factory) Compile(ctx context.Context, job CompileJob, w io.Writer) erro
 		return nil
 	}
 	if err = s.explain(ctx, err); errors.Is(err, ErrDied) {
-		// There is nothing else in the process that it could have died of.
-		return fmt.Errorf("%w: the compiler did not survive it: %w", ErrCompile, err)
+		// There is nothing else in the process that it could have died of, and a
+		// compiler that ran out of memory says so.
+		return fmt.Errorf("%w: the compiler did not survive it: %w%s", ErrCompile, err, lastWords(err))
 	}
 	return err
 }
