@@ -59,6 +59,9 @@ type Orders struct {
 	// Seccomp names the filter to install before the program is executed; ""
 	// for a program that installs its own.
 	Seccomp string `json:"seccomp"`
+	// Notices says that the host wants to hear of the calls that this filter
+	// refuses; the pipe for it is seccomp.NoticeFD, which the program does not get.
+	Notices bool `json:"notices"`
 
 	// Probe tries every layer, reports each, and executes nothing.
 	Probe bool `json:"probe"`

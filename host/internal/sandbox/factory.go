@@ -77,11 +77,11 @@ func (f *Factory) Start(ctx context.Context, plan Plan) (*Sandbox, error) {
 	ctx, cancel := context.WithTimeoutCause(ctx, f.LoadTimeout, fmt.Errorf("%w: not ready within %s", ErrStart, f.LoadTimeout))
 	defer cancel()
 	spec, filters, noRing := f.spec(plan.Plugin), withGuest, f.NoRing
+	spec.Notices = !f.deaf.Load()
 	if plan.Engine == pluginkit.EngineNative {
 		f.native(&spec, plan)
 		filters, noRing = ofTrampoline, true
 	} else {
-		spec.Notices = !f.deaf.Load()
 		spec.Memory = plan.GuestMemory + 2*uint64(plan.ArtifactSize) + f.Beside
 		spec.Files = map[int]*os.File{pluginkit.ModuleFD: plan.Artifact}
 		spec.Channel = !noRing
