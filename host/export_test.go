@@ -6,3 +6,10 @@ func SetBesideGuest(bytes uint64) (restore func()) {
 	besideGuest = bytes
 	return func() { besideGuest = before }
 }
+
+// SetCompileMemory changes what a compiling process may use.
+func SetCompileMemory(bytes uint64) (restore func()) {
+	before := compileMemory
+	compileMemory = bytes
+	return func() { compileMemory = before }
+}

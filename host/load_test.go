@@ -81,11 +81,15 @@ func hostRSS(t *testing.T) int {
 // A host under hostile load: each guest ends within its limit, its neighbour in
 // the same host is served all the time, and nothing piles up in the host.
 func TestHostileLoad(t *testing.T) {
+	defer host.SetCompileMemory(256 << 20)()
 	dir := t.TempDir()
 	assemble(t, dir)
-	nested := filepath.Join(dir, "nested.wasm")
-	if err := os.WriteFile(nested, nestedModule(loadSize(60_000, 20_000)), 0o600); err != nil {
-		t.Fatal(err)
+	for name, body := range map[string][]byte{
+		"nested": nested(loadSize(60_000, 20_000)), "slow": manyLocals(10_000, 300), "hungry": straight(900_000),
+	} {
+		if err := os.WriteFile(filepath.Join(dir, name+".wasm"), moduleWith(body), 0o600); err != nil {
+			t.Fatal(err)
+		}
 	}
 	policy := strings.NewReplacer("DIR", dir).Replace(`
 ringfence {
@@ -97,6 +101,12 @@ plugin "neighbour" {
 }
 plugin "nested" {
   source = "DIR/nested.wasm"
+}
+plugin "hungry" {
+  source = "DIR/hungry.wasm"
+}
+plugin "slow" {
+  source = "DIR/slow.wasm"
 }
 plugin "overflow" {
   source = "DIR/stack-overflow.wasm"
@@ -120,7 +130,7 @@ plugin "spin" {
   }
 }
 `)
-	h := open(t, policy, host.Options{CompileTimeout: 20 * time.Second})
+	h := open(t, policy, host.Options{CompileTimeout: time.Duration(loadSize(20, 5)) * time.Second})
 	for _, name := range []string{"neighbour.run", "spin.run"} { // warm up what stays
 		if _, err := h.Call(t.Context(), name, nil); err != nil && !errors.Is(err, host.ErrCPUTime) {
 			t.Fatal(err)
@@ -134,21 +144,24 @@ plugin "spin" {
 	for _, tt := range []struct {
 		name, plugin string
 		times        int
-		want         []host.Cause // one of them; "" is a result
+		cause        host.Cause // "" is a result
+		says         string
 	}{
-		{"keeps the compiler busy", "nested", 2, []host.Cause{"", host.CauseModule, host.CauseBadResult, host.CauseSandboxCrashed, host.CauseSandboxMemory}},
-		{"overflows its stack", "overflow", loadSize(1000, 8), []host.Cause{host.CauseGuestCrashed}},
-		{"grows to its limit", "grow", loadSize(300, 5), []host.Cause{host.CauseGuestMemory}},
-		{"calls the host all the time", calls, loadSize(5, 2), []host.Cause{""}},
-		{"spins", "spin", loadSize(10, 2), []host.Cause{host.CauseCPUTime}},
+		{"keeps the compiler busy", "nested", 2, host.CauseBadResult, "manifest"}, // it is compiled, and has none
+		{"makes the compiler slow", "slow", 1, host.CauseModule, "took more than"},
+		{"makes the compiler hungry", "hungry", loadSize(3, 1), host.CauseSandboxCrashed, "memory"},
+		{"overflows its stack", "overflow", loadSize(1000, 8), host.CauseGuestCrashed, "call stack"},
+		{"grows to its limit", "grow", loadSize(300, 5), host.CauseGuestMemory, "memory limit"},
+		{"calls the host all the time", calls, loadSize(5, 2), "", ""},
+		{"spins", "spin", loadSize(10, 2), host.CauseCPUTime, "cpu_time"},
 	} {
 		t.Run(tt.name, func(t *testing.T) {
 			n := disturb(t, h, "neighbour.run")
 			defer n.served(t)
 			for i := range tt.times {
 				_, err := h.Call(t.Context(), tt.plugin+".run", []byte(`{}`))
-				if cause := host.CauseOf(err); !has(tt.want, cause) {
-					t.Fatalf("call %d: %v (cause %q), want one of %q", i, err, cause, tt.want)
+				if cause := host.CauseOf(err); cause != tt.cause || err != nil && !strings.Contains(err.Error(), tt.says) {
+					t.Fatalf("call %d: %v (cause %q), want %q saying %q", i, err, cause, tt.cause, tt.says)
 				}
 				if i == 0 {
 					t.Logf("%.200v", err)
@@ -213,18 +226,9 @@ func bounded(t *testing.T, h *host.Host, fds, rss int) {
 	}
 }
 
-func has(all []host.Cause, c host.Cause) bool {
-	for _, one := range all {
-		if one == c {
-			return true
-		}
-	}
-	return false
-}
-
-// nestedModule is a module that is quick to read and slow to compile: blocks
-// within blocks, so many deep.
-func nestedModule(depth int) []byte {
+// nested is a function that is quick to read and slow to compile: blocks within
+// blocks, so many deep.
+func nested(depth int) []byte {
 	body := []byte{0} // no locals
 	for range depth {
 		body = append(body, 0x02, 0x40) // block
@@ -232,6 +236,40 @@ func nestedModule(depth int) []byte {
 	for range depth + 1 {
 		body = append(body, 0x0b) // end
 	}
+	return body
+}
+
+// manyLocals is a function of loops within loops, in the innermost of which every
+// local changes: a compiler that turns locals into values needs one for each
+// local at the head of each loop.
+func manyLocals(locals, loops int) []byte {
+	body := append(append([]byte{1}, leb(locals)...), 0x7f) // one group, i32
+	for range loops {
+		body = append(body, 0x03, 0x40) // loop
+	}
+	for n := range locals {
+		body = append(append(body, 0x20), leb(n)...)                 // local.get
+		body = append(body, 0x41, 1, 0x6a)                           // i32.const 1, i32.add
+		body = append(append(body, 0x21), leb((n*7919+1)%locals)...) // local.set
+	}
+	for range loops {
+		body = append(append(append(body, 0x20), leb(0)...), 0x0d, 0, 0x0b) // local.get 0, br_if 0, end
+	}
+	return append(body, 0x0b)
+}
+
+// straight is a function without a branch: each instruction is a value, and all
+// of them are in the compiler's memory at once.
+func straight(instructions int) []byte {
+	body := []byte{1, 1, 0x7f} // one local, i32
+	for range instructions {
+		body = append(body, 0x20, 0, 0x41, 1, 0x6a, 0x21, 0) // local.get 0, i32.const 1, i32.add, local.set 0
+	}
+	return append(body, 0x0b)
+}
+
+// moduleWith is a module with that body for a function, and what a guest exports.
+func moduleWith(body []byte) []byte {
 	section := func(id byte, content ...byte) []byte {
 		return append(append([]byte{id}, leb(len(content))...), content...)
 	}

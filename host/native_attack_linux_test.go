@@ -132,6 +132,28 @@ func TestNativeHostilePlugin(t *testing.T) {
 	}
 }
 
+// An operator is told which call a plugin was stopped for.
+func TestNativeRefusedCallsHaveNames(t *testing.T) {
+	g := openNative(t, hostilePolicy)
+	for name, says := range map[string]string{
+		"bpf":                `system call "bpf" is not allowed`,
+		"unshare a network":  `system call "unshare" is not allowed`,
+		"execve":             `system call "execve" is not allowed`,
+		"map writable code":  `system call "mmap" with arg2=`,
+		"a pair of sockets":  `system call "socketpair" is not allowed`,
+		"give a file away":   `system call "fchown" is not allowed`,
+		"signal the host":    `system call "kill" is not allowed`,
+		"read the workspace": "",
+	} {
+		world := g.world
+		world.Folder = "/workspace/w"
+		_, err := g.Call(t.Context(), "writer.attack", attack.Order{Name: name, World: world}.Encode())
+		if says == "" && err != nil || says != "" && (err == nil || !strings.Contains(err.Error(), says)) {
+			t.Errorf("%s: %v, want %q", name, err, says)
+		}
+	}
+}
+
 // What the policy grants is there, and no more: of reading, no writing; of the
 // narrow filter, no files.
 func TestNativeWorkspaceAccess(t *testing.T) {

@@ -4,6 +4,7 @@ import (
 	"encoding/hex"
 	"fmt"
 	"regexp"
+	"slices"
 	"sort"
 	"strings"
 
@@ -40,6 +41,7 @@ type Plugin struct {
 	name     string
 	source   string
 	sha256   string
+	engine   string
 	lifetime Lifetime
 	limits   Limits
 	env      []EnvVar // by name
@@ -68,9 +70,9 @@ func (p *Plugin) Source() string { return p.source }
 // when the policy does not pin it.
 func (p *Plugin) SHA256() string { return p.sha256 }
 
-// Engine is the WASM engine, for now always "wasmer". It means nothing to a
-// native plugin.
-func (p *Plugin) Engine() string { return "wasmer" }
+// Engine is the WASM engine, "wasmer" or "wazero". It means nothing to a native
+// plugin.
+func (p *Plugin) Engine() string { return p.engine }
 
 // Lifetime says how long an instance lives; of a native plugin, how long a
 // process.
@@ -111,7 +113,7 @@ func (d *decoder) plugin(b *hclsyntax.Block, settings Settings) {
 		return
 	}
 	d.check(b.Body, pluginShape)
-	p := &Plugin{name: name, limits: defaultLimits(), declared: b.DefRange()}
+	p := &Plugin{name: name, engine: engines[0], limits: defaultLimits(), declared: b.DefRange()}
 	d.plugins[name] = p
 	d.pluginArguments(p, b)
 	if l := d.only(blocksOf(b, "limits")); l != nil {
@@ -155,7 +157,7 @@ func (d *decoder) pluginArguments(p *Plugin, b *hclsyntax.Block) {
 		p.sha256 = d.sha256(a)
 	}
 	if a := attrs["engine"]; a != nil {
-		d.engine(a)
+		p.engine = d.engine(a)
 		at := a.Expr.Range()
 		p.engineAt = &at
 	}
@@ -187,15 +189,18 @@ func (d *decoder) sha256(a *hclsyntax.Attribute) string {
 	return sum
 }
 
-func (d *decoder) engine(a *hclsyntax.Attribute) {
+// engines are what a policy can name, the default first.
+var engines = []string{"wasmer", "wazero"}
+
+func (d *decoder) engine(a *hclsyntax.Attribute) string {
 	text, ok := d.text(a, anywhere)
-	switch {
-	case !ok || text == "wasmer":
-	case text == "wazero":
-		d.errorf(a.Expr.Range(), "engine \"wazero\" is not supported yet", "Remove the line; the engine is wasmer.")
-	default:
-		d.errorf(a.Expr.Range(), fmt.Sprintf("unknown engine %q", text), "The engine is \"wasmer\".%s", didYouMean(text, []string{"wasmer", "wazero"}))
+	if ok && slices.Contains(engines, text) {
+		return text
 	}
+	if ok {
+		d.errorf(a.Expr.Range(), fmt.Sprintf("unknown engine %q", text), "The engine is \"wasmer\" or \"wazero\".%s", didYouMean(text, engines))
+	}
+	return engines[0]
 }
 
 func (d *decoder) lifetime(a *hclsyntax.Attribute) Lifetime {

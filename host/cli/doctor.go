@@ -5,10 +5,12 @@ import (
 	"fmt"
 	"strings"
 	"text/tabwriter"
+	"time"
 
 	"github.com/spf13/cobra"
 
 	"github.com/ringfence/ringfence/host"
+	"github.com/ringfence/ringfence/host/internal/printable"
 	"github.com/ringfence/ringfence/policies"
 )
 
@@ -18,10 +20,12 @@ func (a *app) doctorCommand() *cobra.Command {
 		Use:   "doctor",
 		Short: "Show how well this machine can jail sandboxes",
 		Long: `Doctor tries every layer of the kernel jail, for real, in a child that does
-nothing else: what versions and settings promise is not looked at. It says what
-is missing, how to get it, and which isolation levels of a policy can be had.
+nothing else: what versions and settings promise is not looked at. Then it starts
+a whole sandbox as a host does. It says what is missing, how to get it, and which
+isolation levels of a policy can be had.
 
-Exit code 4 when the level that is asked for cannot be had.`,
+Exit code 4 when the level that is asked for cannot be had, or the sandbox did
+not start.`,
 		Example: `  ringfence doctor
   ringfence doctor --isolation strict --json`,
 		Args: exactArgs(),
@@ -44,7 +48,10 @@ type diagnosis struct {
 	// Missing are the layers for want of which a level cannot be had.
 	Missing map[policies.Isolation][]host.Layer `json:"missing,omitempty"`
 	Asked   policies.Isolation                  `json:"isolation"`
-	OK      bool                                `json:"ok"`
+	// Sandbox is how long a whole sandbox took to start; Broken is why it did not.
+	Sandbox string `json:"sandbox,omitempty"`
+	Broken  string `json:"broken,omitempty"`
+	OK      bool   `json:"ok"`
 }
 
 func (a *app) doctor(cmd *cobra.Command, level policies.Isolation) error {
@@ -57,9 +64,14 @@ func (a *app) doctor(cmd *cobra.Command, level policies.Isolation) error {
 	if err != nil {
 		return err
 	}
-	why := d.Levels[level]
+	why := errors.Join(d.Levels[level], d.Broken)
 	if a.json {
 		v := diagnosis{Layers: d.Layers, Levels: map[policies.Isolation]bool{}, Asked: level, OK: why == nil}
+		if d.Broken != nil {
+			v.Broken = d.Broken.Error()
+		} else {
+			v.Sandbox = d.Sandbox.String()
+		}
 		for l, err := range d.Levels {
 			v.Levels[l] = err == nil
 			if missing := missing(err); missing != nil {
@@ -101,6 +113,11 @@ func (a *app) printDiagnosis(d host.Diagnosis) error {
 			}
 		}
 		fmt.Fprintf(w, "%s\t%s\t%s\n", l.Name, state, text)
+	}
+	if d.Broken != nil {
+		fmt.Fprintf(w, "a whole sandbox\tno\t%s\n", printable.Line(d.Broken.Error(), 300))
+	} else {
+		fmt.Fprintf(w, "a whole sandbox\tyes\tstarted in %s, its first filter in force\n", d.Sandbox.Round(time.Millisecond))
 	}
 	fmt.Fprintln(w)
 	for _, level := range []policies.Isolation{policies.IsolationStrict, policies.IsolationStandard, policies.IsolationBestEffort} {

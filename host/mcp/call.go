@@ -19,23 +19,40 @@ func (s *Server) callTool(ctx context.Context, req *sdk.CallToolRequest, t *tool
 	if len(arguments) == 0 || string(arguments) == "null" {
 		arguments = json.RawMessage(`{}`)
 	}
-	ctx, end := s.bind(ctx, req.Session, req.Extra)
-	defer end()
-	leave, busy := s.gate.enter(t.plugin)
-	if busy != nil {
-		return t.failed(busy), nil
-	}
-	defer leave()
-	notices := newNotices(ctx, s, req.Session, t.Name, req.Params.GetProgressToken())
-	result, err := s.host.Do(ctx, host.Request{
-		Tool: t.Name, Arguments: arguments, MaxResult: maxResult,
-		Caller: notices.caller(),
+	var result *host.Result
+	from := asker{req.Session, req.Extra, req.Params.GetProgressToken()}
+	err := s.ask(ctx, from, t.plugin, t.Name, func(ctx context.Context, caller host.Caller) (err error) {
+		result, err = s.host.Do(ctx, host.Request{Tool: t.Name, Arguments: arguments, MaxResult: maxResult, Caller: caller})
+		return err
 	})
-	notices.flush()
 	if err != nil {
 		return t.failed(err), nil
 	}
 	return t.result(result), nil
+}
+
+// asker is who asks something of a plugin, and with which token for progress.
+type asker struct {
+	session *sdk.ServerSession
+	extra   *sdk.RequestExtra
+	token   any
+}
+
+// ask asks something of a plugin: the asking ends with everything it is tied to,
+// takes one of the plugin's places, and what the plugin has to say meanwhile, in
+// the name of what was asked, goes out before the answer.
+func (s *Server) ask(ctx context.Context, from asker, plugin, name string, do func(context.Context, host.Caller) error) error {
+	ctx, end := s.bind(ctx, from.session, from.extra)
+	defer end()
+	leave, busy := s.gate.enter(plugin)
+	if busy != nil {
+		return busy
+	}
+	defer leave()
+	notices := newNotices(ctx, s, from.session, name, from.token)
+	err := do(ctx, notices.caller())
+	notices.flush()
+	return err
 }
 
 // bind ties a call to everything whose end is its end: the server, the session

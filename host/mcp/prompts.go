@@ -64,16 +64,12 @@ func (s *Server) getPrompt(ctx context.Context, req *sdk.GetPromptRequest, plugi
 			return nil, &jsonrpc.Error{Code: jsonrpc.CodeInvalidParams, Message: fmt.Sprintf("the argument %s is missing", a.Name)}
 		}
 	}
-	ctx, end := s.bind(ctx, req.Session, req.Extra)
-	defer end()
-	leave, busy := s.gate.enter(plugin)
-	if busy != nil {
-		return nil, protocolError(busy)
-	}
-	defer leave()
-	notices := newNotices(ctx, s, req.Session, plugin, req.Params.GetProgressToken())
-	filled, err := s.host.Prompt(ctx, plugin, p.Name, req.Params.Arguments, notices.caller())
-	notices.flush()
+	var filled host.Messages
+	from := asker{req.Session, req.Extra, req.Params.GetProgressToken()}
+	err := s.ask(ctx, from, plugin, plugin, func(ctx context.Context, caller host.Caller) (err error) {
+		filled, err = s.host.Prompt(ctx, plugin, p.Name, req.Params.Arguments, caller)
+		return err
+	})
 	if err != nil {
 		return nil, protocolError(err)
 	}

@@ -112,16 +112,12 @@ func (s *Server) addTemplate(plugin string, r host.Resource, room room) error {
 }
 
 func (s *Server) readResource(ctx context.Context, req *sdk.ReadResourceRequest, plugin, template string, variables map[string]string) (*sdk.ReadResourceResult, error) {
-	ctx, end := s.bind(ctx, req.Session, req.Extra)
-	defer end()
-	leave, busy := s.gate.enter(plugin)
-	if busy != nil {
-		return nil, protocolError(busy)
-	}
-	defer leave()
-	notices := newNotices(ctx, s, req.Session, plugin, req.Params.GetProgressToken())
-	all, err := s.host.Read(ctx, plugin, req.Params.URI, template, variables, notices.caller())
-	notices.flush()
+	var all []host.Contents
+	from := asker{req.Session, req.Extra, req.Params.GetProgressToken()}
+	err := s.ask(ctx, from, plugin, plugin, func(ctx context.Context, caller host.Caller) (err error) {
+		all, err = s.host.Read(ctx, plugin, req.Params.URI, template, variables, caller)
+		return err
+	})
 	if err != nil {
 		return nil, protocolError(err)
 	}

@@ -14,6 +14,7 @@ const Max = 256 << 10
 // Layers of the jail, in the order in which the trampoline applies them.
 const (
 	Descriptors  = "descriptors"      // all but the named ones are closed
+	Session      = "session"          // it leads one of its own, without a terminal
 	Limits       = "limits"           // rlimits
 	Root         = "root"             // mounts are private, and the root is the program's own
 	Names        = "host names"       // the UTS namespace's names are emptied
@@ -23,6 +24,7 @@ const (
 	NoNewPrivs   = "no new privilege" // setuid files are without effect
 	Landlock     = "landlock"
 	Signals      = "signals" // mask and dispositions as after boot
+	Opaque       = "opaque"  // not dumpable: the program puts it on, a probe tries it
 	Seccomp      = "seccomp"
 	Execute      = "execute" // not a layer: what is left to fail
 )
@@ -57,6 +59,9 @@ type Orders struct {
 	// Seccomp names the filter to install before the program is executed; ""
 	// for a program that installs its own.
 	Seccomp string `json:"seccomp"`
+	// Notices says that the host wants to hear of the calls that this filter
+	// refuses; the pipe for it is seccomp.NoticeFD, which the program does not get.
+	Notices bool `json:"notices"`
 
 	// Probe tries every layer, reports each, and executes nothing.
 	Probe bool `json:"probe"`

@@ -96,5 +96,15 @@ const (
 	renameNoReplace = 1
 	renameExchange  = 2
 
+	fallocKeepSize  = 1
+	fallocPunchHole = 2
+
+	// Of linux/membarrier.h; x/sys has no names for them.
+	membarrierQuery               = 0
+	membarrierPrivate             = 8
+	membarrierRegisterPrivate     = 16
+	membarrierPrivateCore         = 32
+	membarrierRegisterPrivateCore = 64
+
 	atEmptyPath = 0x1000
 )

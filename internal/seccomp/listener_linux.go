@@ -59,7 +59,11 @@ func (f Filter) installListener(flags uintptr) (int, error) {
 // copy: from then on nobody in here can answer for the host. With an error the
 // process must not go on.
 func (p Profile) InstallNoticed(stage Stage, tell func(fd int) error) error {
-	fd, err := p.InstallListener(stage)
+	return noticed(func() (int, error) { return p.InstallListener(stage) }, tell)
+}
+
+func noticed(install func() (fd int, err error), tell func(fd int) error) error {
+	fd, err := install()
 	if err != nil {
 		return err
 	}
@@ -79,9 +83,32 @@ func (p Profile) InstallNoticed(stage Stage, tell func(fd int) error) error {
 // tells over NoticeFD, and closes that. Where the kernel gives no listener
 // (before Linux 5.7) the filter kills without a word.
 func (p Profile) InstallForHost(stage Stage) error {
+	return forHost(func() (int, error) { return p.InstallListener(stage) }, func() error { return p.Install(stage) })
+}
+
+// InstallThreadForHost is InstallForHost for the calling thread, which the caller
+// has locked, and the program that it executes: that starts with neither the
+// pipe nor the listener.
+func (p Profile) InstallThreadForHost(stage Stage, params Params) error {
+	table, err := p.Table(stage, params)
+	if err != nil {
+		return err
+	}
+	loud, err := table.notifying().Assemble(Here)
+	if err != nil {
+		return err
+	}
+	silent, err := table.Assemble(Here)
+	if err != nil {
+		return err
+	}
+	return forHost(loud.InstallThreadListener, silent.InstallThread)
+}
+
+func forHost(loud func() (fd int, err error), silent func() error) error {
 	defer unix.Close(NoticeFD)
 	installed := false
-	err := p.InstallNoticed(stage, func(fd int) error {
+	err := noticed(loud, func(fd int) error {
 		installed = true
 		line := strconv.Itoa(fd) + "\n"
 		n, err := unix.Write(NoticeFD, []byte(line))
@@ -91,7 +118,7 @@ func (p Profile) InstallForHost(stage Stage) error {
 		return err
 	})
 	if err != nil && !installed {
-		return p.Install(stage)
+		return silent()
 	}
 	return err
 }

@@ -131,9 +131,10 @@ func starting(params Params) []Rule {
 		allow("clock_getres", "time"),
 		forms("sched_setaffinity", "runtimes pin the thread they are on; with another's number it would be the host, where there are no process namespaces",
 			Form{Int(0, 0, uint32(params.PID))}).or(EPERM),
-		allow("sched_getparam", "libc, for the attributes of a thread"),
-		allow("sched_getscheduler", "libc, for the attributes of a thread"),
-		allow("membarrier", "runtimes"),
+		forms("sched_getparam", "libc, for the attributes of a thread; not of other processes", Form{Int(0, 0, uint32(params.PID))}).or(EPERM),
+		forms("sched_getscheduler", "libc, for the attributes of a thread; not of other processes", Form{Int(0, 0, uint32(params.PID))}).or(EPERM),
+		forms("membarrier", "runtimes, among their own threads. The global forms interrupt the processors of others, or wait for all of them",
+			Form{Int(0, membarrierQuery, membarrierPrivate, membarrierRegisterPrivate, membarrierPrivateCore, membarrierRegisterPrivateCore)}).or(EINVAL),
 	}
 }
 
@@ -144,6 +145,8 @@ func files(params Params) []Rule {
 		descriptors(params),
 		forms("renameat2", "as renameat. Not RENAME_WHITEOUT, which leaves a character device under the old name, and Landlock lets it",
 			Form{Int(4, 0, renameNoReplace, renameExchange)}).or(EINVAL),
+		forms("fallocate", "room for a file, and holes in it; what else there is moves blocks about, and callers do without",
+			Form{Int(1, 0, fallocKeepSize, fallocPunchHole|fallocKeepSize)}).or(EOPNOTSUPP),
 		answer("openat2", ENOSYS, "its flags are behind a pointer; callers fall back to openat"),
 		answer("statx", ENOSYS, "callers fall back to newfstatat"),
 		answer("faccessat2", ENOSYS, "callers fall back to faccessat"),
@@ -158,7 +161,7 @@ func files(params Params) []Rule {
 	for _, name := range []string{
 		"newfstatat", "fstat", "stat", "lstat", "access", "faccessat", "readlinkat", "readlink",
 		"getcwd", "lseek", "pread64", "pwrite64", "readv", "writev", "preadv", "pwritev", "getdents64", "fsync",
-		"fdatasync", "ftruncate", "fallocate", "fadvise64", "unlinkat", "unlink", "rmdir", "mkdirat", "mkdir",
+		"fdatasync", "ftruncate", "fadvise64", "unlinkat", "unlink", "rmdir", "mkdirat", "mkdir",
 		"renameat", "rename", "umask", "dup", "dup2", "dup3", "copy_file_range", "statfs", "fstatfs",
 	} {
 		rules = append(rules, allow(name, "files of the plugin's root, as far as Landlock allows"))

@@ -31,12 +31,13 @@ const (
 	EINVAL       Errno = 22
 	ENOTTY       Errno = 25
 	ENOSYS       Errno = 38
+	EOPNOTSUPP   Errno = 95
 	EAFNOSUPPORT Errno = 97
 )
 
 var errnoNames = map[Errno]string{
 	EPERM: "EPERM", ENOENT: "ENOENT", EAGAIN: "EAGAIN", EINVAL: "EINVAL",
-	ENOTTY: "ENOTTY", ENOSYS: "ENOSYS", EAFNOSUPPORT: "EAFNOSUPPORT",
+	ENOTTY: "ENOTTY", ENOSYS: "ENOSYS", EOPNOTSUPP: "EOPNOTSUPP", EAFNOSUPPORT: "EAFNOSUPPORT",
 }
 
 // Errno is what a refused call gets; ok is false for other verdicts.

@@ -62,6 +62,7 @@ func (j *jail) lock() error {
 		apply func() (note string, err error)
 	}{
 		{orders.Descriptors, j.descriptors},
+		{orders.Session, j.session},
 		{orders.Limits, j.limits},
 		{orders.Root, j.root},
 		{orders.Names, j.names},
@@ -71,6 +72,7 @@ func (j *jail) lock() error {
 		{orders.NoNewPrivs, j.noNewPrivs},
 		{orders.Landlock, j.landlock},
 		{orders.Signals, j.signals},
+		{orders.Opaque, j.opaque},
 		{orders.Seccomp, j.seccomp},
 		{orders.Execute, j.execute},
 	} {

@@ -77,6 +77,34 @@ func (j *jail) noNewPrivs() (string, error) {
 	return "", nil
 }
 
+// session makes sure of what the fork was to bring: in the session of somebody
+// with a terminal a process could type into it (TIOCSTI), and signals to its
+// group would be signals to the host.
+func (j *jail) session() (string, error) {
+	sid, err := unix.Getsid(0)
+	if err != nil {
+		return "", fmt.Errorf("getsid: %w", err)
+	}
+	if pid := unix.Getpid(); sid != pid || unix.Getpgrp() != pid {
+		return "", fmt.Errorf("process %d is in session %d and group %d, want its own", pid, sid, unix.Getpgrp())
+	}
+	return "", nil
+}
+
+// opaque tries what the program will do itself: an exec takes it back.
+func (j *jail) opaque() (string, error) {
+	if !j.Probe {
+		return "", errNotOrdered
+	}
+	if err := unix.Prctl(unix.PR_SET_DUMPABLE, 0, 0, 0, 0); err != nil {
+		return "", fmt.Errorf("prctl PR_SET_DUMPABLE: %w", err)
+	}
+	if now, err := unix.PrctlRetInt(unix.PR_GET_DUMPABLE, 0, 0, 0, 0); err != nil || now != 0 {
+		return "", fmt.Errorf("prctl PR_GET_DUMPABLE: %d, %w", now, err)
+	}
+	return "", nil
+}
+
 // limits sets each one soft and hard. A lower one that the host runs under
 // stays.
 func (j *jail) limits() (string, error) {

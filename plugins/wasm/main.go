@@ -18,6 +18,8 @@ import (
 	"github.com/ringfence/ringfence/pluginkit"
 	"github.com/ringfence/ringfence/plugins/wasm/internal/engine"
 	"github.com/ringfence/ringfence/plugins/wasm/internal/engine/wasmer"
+	"github.com/ringfence/ringfence/plugins/wasm/internal/engine/wazero"
+	_ "github.com/ringfence/ringfence/plugins/wasm/internal/fatal" // before the Go runtime
 	"github.com/ringfence/ringfence/plugins/wasm/internal/serve"
 	_ "github.com/ringfence/ringfence/plugins/wasm/internal/threads" // before any thread
 )
@@ -37,8 +39,11 @@ func main() {
 // config is what this process is made of.
 func config() serve.Config {
 	return serve.Config{
-		Build:   build(),
-		Engines: map[string]func() engine.Engine{wasmer.Name: func() engine.Engine { return wasmer.New() }},
+		Build: build(),
+		Engines: map[string]func() engine.Engine{
+			wasmer.Name: func() engine.Engine { return wasmer.New() },
+			wazero.Name: func() engine.Engine { return wazero.New() },
+		},
 		Module:  func(size uint64) (*serve.Mapping, error) { return serve.MapSealed(pluginkit.ModuleFD, size) },
 		Ring:    serve.RingFrom(pluginkit.ChannelFD),
 		Limit:   serve.Lower,

@@ -14,6 +14,7 @@ import (
 	"fmt"
 	"io"
 
+	"github.com/ringfence/ringfence/host/internal/jsonscan"
 	"github.com/ringfence/ringfence/host/internal/manifest"
 	"github.com/ringfence/ringfence/host/internal/printable"
 )
@@ -297,20 +298,9 @@ func decode(raw []byte, into any) error {
 
 // CheckDepth refuses JSON that nests deeper than MaxDepth. It must be valid.
 func CheckDepth(raw []byte) error {
-	depth, inText := 0, false
-	for i := 0; i < len(raw); i++ {
-		switch c := raw[i]; {
-		case inText && c == '\\':
-			i++
-		case c == '"':
-			inText = !inText
-		case inText:
-		case c == '{', c == '[':
-			if depth++; depth > MaxDepth {
-				return fmt.Errorf("JSON that nests deeper than %d", MaxDepth)
-			}
-		case c == '}', c == ']':
-			depth--
+	for _, depth := range jsonscan.Structure(raw) {
+		if depth > MaxDepth {
+			return fmt.Errorf("JSON that nests deeper than %d", MaxDepth)
 		}
 	}
 	return nil

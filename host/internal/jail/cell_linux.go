@@ -107,7 +107,7 @@ func (c *Cell) furnish(r Room) error {
 	}
 	o := c.orders
 	o.Program, o.Args, o.Env = orders.Text(r.Program), orders.Texts(r.Args), orders.Texts(r.Env)
-	o.Seccomp, o.Home = r.Seccomp, orders.Text(r.SocketDir)
+	o.Seccomp, o.Notices, o.Home = r.Seccomp, r.Notices && r.Seccomp != "", orders.Text(r.SocketDir)
 	o.Limits = limits(r, c.way != neither)
 	if c.id != 0 {
 		// The process makes its socket in there, with its own uid.

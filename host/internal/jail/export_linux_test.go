@@ -14,7 +14,11 @@ func (g *group) unlimit(controller, file string) {
 	if g.v2 {
 		controller = ""
 	}
-	if err := os.WriteFile(filepath.Join(g.dirs[controller], file), []byte("max"), 0); err != nil {
+	dir := g.dirs[controller]
+	if dir == "" {
+		return // there is no such limit here
+	}
+	if err := os.WriteFile(filepath.Join(dir, file), []byte("max"), 0); err != nil {
 		panic(err)
 	}
 }

@@ -89,6 +89,8 @@ type Room struct {
 	// Seccomp names the filter to install before the program is executed; ""
 	// for one that installs its own.
 	Seccomp string
+	// Notices asks for that filter to be one whose refusals the host hears of.
+	Notices bool
 	// Workspaces are the machine's folders that the process sees.
 	Workspaces []Workspace
 	// Memory, in bytes, is what the control group allows; 0 is no limit.

@@ -38,6 +38,7 @@ type Room struct {
 	Socket                     *os.File
 	Args, Env                  []string
 	Seccomp                    string
+	Notices                    bool
 	Workspaces                 []Workspace
 	Memory                     uint64
 	Processes, CPUs            int

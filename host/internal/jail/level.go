@@ -16,7 +16,8 @@ const (
 	// or Landlock with rules for TCP, ABI 4).
 	Standard Level = "standard"
 	// BestEffort: seccomp, no_new_privs, limits, no capabilities, death with the
-	// host, no descriptors of the host's and clean signals.
+	// host, no descriptors of the host's, clean signals, a session of its own, not
+	// dumpable.
 	BestEffort Level = "best_effort"
 )
 
@@ -74,6 +75,8 @@ const (
 	PDeath       = "death with the host"
 	Descriptors  = "no descriptors"
 	Signals      = "clean signals"
+	Session      = "own session"
+	Opaque       = "not dumpable"
 	Workspaces   = "workspaces" // of native plugins
 )
 
@@ -103,7 +106,7 @@ func (f *Found) Require(level Level) error {
 			}
 		}
 	}
-	need(Seccomp, NoNewPrivs, Limits, Capabilities, PDeath, Descriptors, Signals)
+	need(Seccomp, NoNewPrivs, Limits, Capabilities, PDeath, Descriptors, Signals, Session, Opaque)
 	switch level {
 	case BestEffort:
 	case Standard:

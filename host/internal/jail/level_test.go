@@ -8,7 +8,7 @@ import (
 )
 
 func TestLevels(t *testing.T) {
-	everything := []string{Namespaces, UserNS, OwnRoot, OwnUID, Capabilities, NoNewPrivs, Landlock, Seccomp, Limits, Groups, PDeath, Descriptors, Signals}
+	everything := []string{Namespaces, UserNS, OwnRoot, OwnUID, Capabilities, NoNewPrivs, Landlock, Seccomp, Limits, Groups, PDeath, Descriptors, Signals, Session, Opaque}
 	for _, c := range []struct {
 		name    string
 		missing []string

@@ -26,6 +26,27 @@ func (a attempt) holds(layer string) bool {
 	return a.err == nil && ok && l.Error == ""
 }
 
+// works reports whether sandboxes can be started in this way: a trampoline gives
+// up at the first layer that it cannot put on, so each of those that only this
+// way needs must hold.
+func (a attempt) works() bool { return a.why() == "" }
+
+// why is the first layer of the way that does not hold, in words.
+func (a attempt) why() string {
+	if a.err != nil {
+		return a.err.Error()
+	}
+	for _, layer := range []string{orders.Root, orders.Names, orders.Capabilities, orders.Identity} {
+		if l := a.lines[layer]; l.Error != "" {
+			return l.Error
+		}
+		if !a.holds(layer) {
+			return "the trial did not get as far as its " + layer
+		}
+	}
+	return ""
+}
+
 // probe finds the strongest way that works and fills in what was found.
 // Versions of kernels and settings of distributions are not looked at: whether a
 // layer works is known when it has worked.
@@ -47,7 +68,7 @@ func (j *Jail) probe(ctx context.Context, root string) error {
 		if ctx.Err() != nil {
 			return context.Cause(ctx)
 		}
-		if w != neither && !a.holds(orders.Root) {
+		if w != neither && !a.works() {
 			failed = append(failed, a)
 			continue
 		}
@@ -181,6 +202,8 @@ func found(a attempt, failed []attempt, noIDs error, groups *hierarchy, noGroups
 	add(Layer{Name: Groups, On: groups != nil, Note: groups.note()}, noGroups, fixGroups)
 	add(Layer{Name: PDeath, On: a.holds(orders.Parent)}, tried(orders.Parent), "")
 	add(Layer{Name: Descriptors, On: a.holds(orders.Descriptors), Note: "but those of the program"}, tried(orders.Descriptors), "Linux 5.11 or newer")
+	add(Layer{Name: Session, On: a.holds(orders.Session), Note: "without a terminal"}, tried(orders.Session), "")
+	add(Layer{Name: Opaque, On: a.holds(orders.Opaque), Note: "by the program itself"}, tried(orders.Opaque), "")
 	add(Layer{Name: Signals, On: a.holds(orders.Signals), Note: "nothing blocked, nothing ignored"}, tried(orders.Signals), "")
 	return f
 }
@@ -199,13 +222,7 @@ func (h *hierarchy) note() string {
 func cause(failed []attempt) error {
 	var errs []string
 	for _, a := range failed {
-		why := "the root could not be changed"
-		if l := a.lines[orders.Root]; l.Error != "" {
-			why = l.Error
-		} else if a.err != nil {
-			why = a.err.Error()
-		}
-		errs = append(errs, a.way.String()+": "+why)
+		errs = append(errs, a.way.String()+": "+a.why())
 	}
 	if len(errs) == 0 {
 		return nil

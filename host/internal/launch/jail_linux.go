@@ -26,7 +26,7 @@ func (p *Process) confine(socketDir string) error {
 	err := b.cell.Furnish(jail.Room{
 		Program: filepath.Clean(s.Path), Loader: s.Loader, SocketDir: socketDir, Socket: p.folder,
 		Args: append([]string{filepath.Base(s.Path)}, s.Args...), Env: p.fork.env,
-		Seccomp: s.Seccomp, Workspaces: s.Workspaces, Memory: s.Memory, Processes: s.Processes, CPUs: s.CPUs,
+		Seccomp: s.Seccomp, Notices: s.Notices, Workspaces: s.Workspaces, Memory: s.Memory, Processes: s.Processes, CPUs: s.CPUs,
 	})
 	if err != nil {
 		b.drop()

@@ -38,6 +38,10 @@ func (p *Process) Confinement() (Confinement, error) {
 	return c, err
 }
 
+// Notified reports whether the process's filter tells the host which calls it
+// refuses. Spec.Notices asks for it; a kernel may not give it.
+func (p *Process) Notified() bool { return p.notified }
+
 // maxStatus bounds what is read of /proc/PID/status, in bytes.
 const maxStatus = 64 << 10
 

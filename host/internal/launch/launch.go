@@ -57,10 +57,10 @@ type Spec struct {
 	// program: "native" for a third party's. "" is for a program that installs
 	// its own, stage by stage, which is for our own programs only.
 	Seccomp string
-	// Notices asks the process to let the host listen to the filter that it
-	// installs by itself: a call that would kill it is put to the host first,
-	// which kills it and can say which call it was. The process finds
-	// seccomp.NoticeEnv in its environment and uses Profile.InstallNoticed.
+	// Notices asks for a filter that the host can listen to: a call that would kill
+	// the process is put to the host first, which kills it and can say which call it
+	// was. A process that installs its filter by itself finds seccomp.NoticeEnv in
+	// its environment and uses Profile.InstallForHost; the trampoline is told.
 	Notices bool
 	// Workspaces are folders of the machine's that the jail shows to the process.
 	Workspaces []jail.Workspace

@@ -2,6 +2,7 @@ package launch
 
 import (
 	"bufio"
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -10,7 +11,6 @@ import (
 	"os"
 	"strconv"
 	"strings"
-	"sync"
 
 	"github.com/ringfence/ringfence/internal/seccomp"
 )
@@ -26,9 +26,12 @@ const withdrawnMost = 16
 // it has seen a byte of a stranger's, writes the number of the listener's
 // descriptor to a pipe, and waits. The host copies the listener out of it and
 // answers; the process lets go of its own copy and of the pipe. Whatever comes
-// from the listener after that comes from the kernel.
+// from the listener after that comes from the kernel. For a native plugin the
+// trampoline does all that, before it executes the plugin.
 type notices struct {
 	r, w     *os.File
+	profile  seccomp.Profile
+	exec     bool // the filter is in force for a program that is executed under it
 	listener *seccomp.Listener
 }
 
@@ -44,8 +47,10 @@ func (s *Spec) notices() (*notices, error) {
 	files := map[int]*os.File{seccomp.NoticeFD: w}
 	maps.Copy(files, s.Files)
 	s.Files = files // the caller's stays as it is
-	s.Env = append(s.Env[:len(s.Env):len(s.Env)], fmt.Sprintf("%s=%d", seccomp.NoticeEnv, seccomp.NoticeFD))
-	return &notices{r: r, w: w}, nil
+	if s.Seccomp == "" {
+		s.Env = append(s.Env[:len(s.Env):len(s.Env)], fmt.Sprintf("%s=%d", seccomp.NoticeEnv, seccomp.NoticeFD))
+	}
+	return &notices{r: r, w: w, profile: cmp.Or(seccomp.Profile(s.Seccomp), seccomp.WASM), exec: s.Seccomp != ""}, nil
 }
 
 // greet takes the listener of a process that has been forked, and answers its
@@ -107,7 +112,7 @@ func (n *notices) watch(c *child) {
 		call, err := n.listener.Receive()
 		switch {
 		case err == nil:
-			c.kill(&SyscallError{Name: seccomp.Here.Name(call.Call.Number), Args: checked(call.Call)})
+			c.kill(&SyscallError{Name: seccomp.Here.Name(call.Call.Number), Args: n.checked(call.Call)})
 			return
 		case !errors.Is(err, seccomp.ErrWithdrawn):
 			return // it is dead
@@ -118,20 +123,19 @@ func (n *notices) watch(c *child) {
 	}
 }
 
-// filter shows which arguments stage one looks at.
-var filter = sync.OnceValue(func() *seccomp.Filter {
-	f, err := seccomp.WASM.Filter(seccomp.One, seccomp.Params{PID: 1}, seccomp.Here)
-	if err != nil {
-		return &seccomp.Filter{}
-	}
-	return &f
-})
-
 // checked writes the arguments of a call that the filter decides by: for a call
 // that is refused whatever its arguments, none.
-func checked(c seccomp.Call) string {
+func (n *notices) checked(c seccomp.Call) string {
+	params := seccomp.Params{PID: 1}
+	if n.exec {
+		params.ExecFD = 3
+	}
+	filter, err := n.profile.Filter(seccomp.One, params, seccomp.Here)
+	if err != nil {
+		return ""
+	}
 	var all []string
-	for _, arg := range filter().Looks(c.Number) {
+	for _, arg := range filter.Looks(c.Number) {
 		all = append(all, fmt.Sprintf("arg%d=%#x", arg, c.Args[arg]))
 	}
 	return strings.Join(all, " ")

@@ -44,6 +44,7 @@ type Process struct {
 
 	child    *child
 	channel  *Channel // nil without
+	notified bool     // its filter's notices come to the host
 	pumps    [2]*pump
 	greeting *greeting
 	sock     net.Conn

@@ -70,6 +70,9 @@ type Confinement struct {
 // Confinement fails.
 func (*Process) Confinement() (Confinement, error) { return Confinement{}, ErrUnsupported }
 
+// Notified is false.
+func (*Process) Notified() bool { return false }
+
 // Stop does nothing.
 func (*Process) Stop(context.Context) error { return ErrUnsupported }
 

@@ -160,20 +160,35 @@ func (l *launcher) Start(context.Context) error {
 		l.failed = err
 		return err
 	}
-	l.waiting = "its jail"
-	if err := l.p.confined(l.ctx); err != nil {
-		l.failed = err
-		return err
+	// Whoever installs the filter waits for the host to listen: the trampoline
+	// before it executes the program, or the program.
+	steps := []func() error{l.confined, l.greet}
+	if l.spec.Seccomp != "" {
+		steps = []func() error{l.greet, l.confined}
 	}
-	if l.notices != nil {
-		l.waiting = "the listener of its filter"
-		if err := l.notices.greet(l.ctx, l.p.child); err != nil {
+	for _, step := range steps {
+		if err := step(); err != nil {
 			l.failed = err
 			return err
 		}
 	}
 	l.waiting = "its handshake line"
 	return nil
+}
+
+func (l *launcher) confined() error {
+	l.waiting = "its jail"
+	return l.p.confined(l.ctx)
+}
+
+func (l *launcher) greet() error {
+	if l.notices == nil {
+		return nil
+	}
+	l.waiting = "the listener of its filter"
+	err := l.notices.greet(l.ctx, l.p.child)
+	l.p.notified = l.notices.listener != nil
+	return err
 }
 
 // Stdout is read by go-plugin for the handshake line.

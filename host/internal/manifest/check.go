@@ -10,6 +10,7 @@ import (
 
 	"github.com/google/jsonschema-go/jsonschema"
 
+	"github.com/ringfence/ringfence/host/internal/jsonscan"
 	"github.com/ringfence/ringfence/host/internal/printable"
 )
 
@@ -217,20 +218,9 @@ func (sh shape) decodeArray(raw json.RawMessage, budget *int) (any, error) {
 // members counts the members of valid JSON at its top, at most one too many,
 // before they are decoded: each takes the host a hundred bytes, and the guest two.
 func members(raw json.RawMessage) int {
-	n, depth := 1, 0
-	inText := false
-	for i := 0; i < len(raw); i++ {
-		switch c := raw[i]; {
-		case inText && c == '\\':
-			i++
-		case c == '"':
-			inText = !inText
-		case inText:
-		case c == '{', c == '[':
-			depth++
-		case c == '}', c == ']':
-			depth--
-		case c == ',' && depth == 1:
+	n := 1
+	for c, depth := range jsonscan.Structure(raw) {
+		if c == ',' && depth == 1 {
 			n++
 		}
 	}

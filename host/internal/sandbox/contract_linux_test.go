@@ -61,6 +61,10 @@ func TestContractAGuestThatEndsIsAFailureAndTheNextCallWorks(t *testing.T) {
 			{"recurse", "", wire.FailureKind_FAILURE_STACK, "stack"},
 			{"eat", "", wire.FailureKind_FAILURE_MEMORY, "out of memory"},
 		} {
+			if c.tool == "recurse" && b.engine == "wazero" {
+				// Its stack is larger than what Go's own may grow to in the guest.
+				c.kind, c.says = wire.FailureKind_FAILURE_MEMORY, "out of memory"
+			}
 			_, err := b.call(t.Context(), c.tool, []byte(c.args), &desk{})
 			var failure *transport.Failure
 			if !errors.As(err, &failure) || failure.Kind != c.kind || !strings.Contains(failure.Message, c.says) {

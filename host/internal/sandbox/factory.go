@@ -84,14 +84,15 @@ func (f *Factory) Start(ctx context.Context, plan Plan) (*Sandbox, error) {
 	if plan.Ring.NoSpin {
 		spec.Env = append(spec.Env, ringwire.NoSpinEnv+"=1")
 	}
+	spec.Notices = !f.deaf.Load()
 	if plan.Engine == pluginkit.EngineNative {
 		f.native(&spec, plan)
 		filters = ofTrampoline
+		spec.Notices = spec.Notices && f.Jail != nil // it is the jail's filter that gives notice
 		if !f.NoRing {
 			f.bringRing(s, &spec, plan)
 		}
 	} else {
-		spec.Notices = !f.deaf.Load()
 		spec.Memory = plan.GuestMemory + 2*uint64(plan.ArtifactSize) + f.Beside
 		spec.Files = map[int]*os.File{pluginkit.ModuleFD: plan.Artifact}
 		spec.Channel = !f.NoRing
@@ -268,8 +269,9 @@ func (f *Factory) Compile(ctx context.Context, job CompileJob, w io.Writer) erro
 		return nil
 	}
 	if err = s.explain(ctx, err); errors.Is(err, ErrDied) {
-		// There is nothing else in the process that it could have died of.
-		return fmt.Errorf("%w: the compiler did not survive it: %w", ErrCompile, err)
+		// There is nothing else in the process that it could have died of, and a
+		// compiler that ran out of memory says so.
+		return fmt.Errorf("%w: the compiler did not survive it: %w%s", ErrCompile, err, lastWords(err))
 	}
 	return err
 }

@@ -43,7 +43,8 @@ func factory(t testing.TB) *Factory {
 
 // testGuest is a guest of plugins/wasm/testdata/guests, compiled once.
 type testGuest struct {
-	name string
+	name   string
+	engine string
 
 	once     sync.Once
 	compiled []byte
@@ -51,8 +52,10 @@ type testGuest struct {
 }
 
 var (
-	kitchen = &testGuest{name: "kitchen"}
-	windows = &testGuest{name: "windows"}
+	kitchen       = &testGuest{name: "kitchen", engine: "wasmer"}
+	kitchenWazero = &testGuest{name: "kitchen", engine: "wazero"}
+	windows       = &testGuest{name: "windows", engine: "wasmer"}
+	windowsWazero = &testGuest{name: "windows", engine: "wazero"}
 )
 
 // code is the compiled guest.
@@ -88,34 +91,37 @@ func (g *testGuest) compile(t testing.TB) ([]byte, error) {
 	defer source.Close()
 	var code bytes.Buffer
 	err = factory(t).Compile(context.Background(), CompileJob{
-		Plugin: g.name, Engine: "wasmer", Module: source, ModuleSize: int64(len(m.Limited)),
+		Plugin: g.name, Engine: g.engine, Module: source, ModuleSize: int64(len(m.Limited)),
 		Timeout: 5 * time.Minute, MaxMemory: 4 << 30, MaxArtifact: 1 << 30, Progress: func(string) {},
 	}, &code)
 	return code.Bytes(), err
 }
 
-// ways are the transports that a contract holds for.
+// ways are the transports and engines that a contract holds for.
 var ways = []struct {
 	name, transport string
 	noRing          bool
 	ring            Ring
+	guest           *testGuest
 }{
-	{"grpc", "grpc", true, Ring{}},
-	{"ring", "ring", false, Ring{}},
-	{"smallest ring", "ring", false, Ring{Bytes: 64 << 10}},
+	{"grpc", "grpc", true, Ring{}, kitchen},
+	{"ring", "ring", false, Ring{}, kitchen},
+	{"smallest ring", "ring", false, Ring{Bytes: 64 << 10}, kitchen},
+	{"wazero", "ring", false, Ring{}, kitchenWazero},
 }
 
 // box is a running sandbox with the kitchen.
 type box struct {
 	*Sandbox
-	t testing.TB
+	t      testing.TB
+	engine string
 }
 
-// eachWay runs a test over every transport.
+// eachWay runs a test over every transport, and under either engine.
 func eachWay(t *testing.T, session bool, test func(t *testing.T, b *box)) {
 	for _, way := range ways {
 		t.Run(way.name, func(t *testing.T) {
-			test(t, start(t, kitchen, way.noRing, Plan{Session: session, Ring: way.ring}, way.transport))
+			test(t, start(t, way.guest, way.noRing, Plan{Session: session, Ring: way.ring}, way.transport))
 		})
 	}
 }
@@ -125,7 +131,7 @@ func start(t testing.TB, guest *testGuest, noRing bool, plan Plan, transport str
 	code := guest.code(t)
 	f := factory(t)
 	f.NoRing = noRing
-	plan.Plugin, plan.Engine, plan.Artifact, plan.GuestMemory = guest.name, "wasmer", code, guestMemory
+	plan.Plugin, plan.Engine, plan.Artifact, plan.GuestMemory = guest.name, guest.engine, code, guestMemory
 	plan.ArtifactSize = int64(len(guest.compiled))
 	s, err := f.Start(t.Context(), plan)
 	if err != nil {
@@ -135,7 +141,7 @@ func start(t testing.TB, guest *testGuest, noRing bool, plan Plan, transport str
 	if s.TransportName() != transport || (s.Reason() == "") != (transport == "ring") {
 		t.Fatalf("calls go over %s, not %s: %s", s.TransportName(), transport, s.Reason())
 	}
-	return &box{s, t}
+	return &box{s, t, guest.engine}
 }
 
 func (b *box) tool(name string) uint32 {

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"strings"
 	"sync/atomic"
 	"syscall"
 	"time"
@@ -12,6 +13,7 @@ import (
 
 	"github.com/ringfence/ringfence/host/internal/launch"
 	"github.com/ringfence/ringfence/host/internal/manifest"
+	"github.com/ringfence/ringfence/host/internal/printable"
 	"github.com/ringfence/ringfence/host/internal/transport"
 	"github.com/ringfence/ringfence/pluginkit/wire"
 	"github.com/ringfence/ringfence/shmchan"
@@ -187,6 +189,16 @@ func (d *death) Error() string {
 }
 
 func (d *death) Is(target error) bool { return target == d.kind || target == ErrDied }
+
+// lastWords are the last lines that a dead process printed, as the end of a
+// sentence. They are its own words.
+func lastWords(err error) string {
+	died, ok := errors.AsType[*death](err)
+	if !ok || len(died.exit.Stderr) == 0 {
+		return ""
+	}
+	return "; it printed: " + printable.Line(strings.Join(died.exit.Stderr, " / "), 300)
+}
 
 // ended makes the death of a process that was being launched one of ours.
 func ended(err error) error {

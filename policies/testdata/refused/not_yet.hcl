@@ -18,7 +18,6 @@ secret "d" {
 
 plugin "github" {
   source = "https://example.com/github.wasm"
-  engine = "wazero"
 
   isolation = "strict"
 

@@ -11,34 +11,41 @@ import (
 	"github.com/ringfence/ringfence/plugins/wasm/testdata/hostile"
 )
 
+// Each module ends as it must, and the same under either engine.
 func TestHostileModules(t *testing.T) {
-	for _, m := range hostile.Modules() {
-		if m.LoadLoops || m.CallLoops {
-			continue // needs a process that can be killed
-		}
-		t.Run(m.Name, func(t *testing.T) {
-			artifact, f := compile(t, wasmtest.WAT(t, m.WAT))
-			if ends(t, "compile", f, m.Compile, m.Message) {
-				return
-			}
-			for _, lifetime := range []wire.Lifetime{wire.Lifetime_LIFETIME_CALL, wire.Lifetime_LIFETIME_SESSION} {
-				box, response := loadArtifact(t, artifact, hostile.MemoryLimit, lifetime)
-				if ends(t, "load", response.Failure, m.Load, m.Message) {
-					continue
+	for name := range engines {
+		t.Run(name, func(t *testing.T) {
+			for _, m := range hostile.Modules() {
+				if m.LoadLoops || m.CallLoops {
+					continue // needs a process that can be killed
 				}
-				again := 3 // in the next instance
-				if m.Slow {
-					again = 1
-				}
-				for range again {
-					_, f, err := box.call(t.Context(), 0, []byte(`{"a":1.5}`), noReply)
-					if err != nil {
-						t.Fatalf("call: %v", err)
-					}
-					ends(t, "call", f, m.Call, m.Message)
-				}
+				t.Run(m.Name, func(t *testing.T) { hostileModule(t, name, m) })
 			}
 		})
+	}
+}
+
+func hostileModule(t *testing.T, engine string, m hostile.Module) {
+	artifact, f := compileWith(t, engine, wasmtest.WAT(t, m.WAT))
+	if ends(t, "compile", f, m.Compile, m.Message) {
+		return
+	}
+	for _, lifetime := range []wire.Lifetime{wire.Lifetime_LIFETIME_CALL, wire.Lifetime_LIFETIME_SESSION} {
+		box, response := loadWith(t, engine, artifact, hostile.MemoryLimit, lifetime)
+		if ends(t, "load", response.Failure, m.Load, m.Message) {
+			continue
+		}
+		again := 3 // in the next instance
+		if m.Slow {
+			again = 1
+		}
+		for range again {
+			_, f, err := box.call(t.Context(), 0, []byte(`{"a":1.5}`), noReply)
+			if err != nil {
+				t.Fatalf("call: %v", err)
+			}
+			ends(t, "call", f, m.Call, m.Message)
+		}
 	}
 }
 

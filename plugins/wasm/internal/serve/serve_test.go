@@ -14,6 +14,7 @@ import (
 	"github.com/ringfence/ringfence/pluginkit/wire"
 	"github.com/ringfence/ringfence/plugins/wasm/internal/engine"
 	"github.com/ringfence/ringfence/plugins/wasm/internal/engine/wasmer"
+	"github.com/ringfence/ringfence/plugins/wasm/internal/engine/wazero"
 	_ "github.com/ringfence/ringfence/plugins/wasm/internal/threads"
 	"github.com/ringfence/ringfence/plugins/wasm/internal/wasmtest"
 	"google.golang.org/grpc"
@@ -30,6 +31,12 @@ type sandbox struct {
 	confined error // what Confine answers
 }
 
+// engines are those of this build.
+var engines = map[string]func() engine.Engine{
+	"wasmer": func() engine.Engine { return wasmer.New() },
+	"wazero": func() engine.Engine { return wazero.New() },
+}
+
 // newSandbox serves with content behind the module descriptor.
 func newSandbox(t testing.TB, content []byte) *sandbox {
 	t.Helper()
@@ -37,7 +44,7 @@ func newSandbox(t testing.TB, content []byte) *sandbox {
 	fd := wasmtest.Sealed(t, content)
 	server := New(Config{
 		Build:   "test",
-		Engines: map[string]func() engine.Engine{"wasmer": func() engine.Engine { return wasmer.New() }},
+		Engines: engines,
 		Module:  func(size uint64) (*Mapping, error) { return MapSealed(fd, size) },
 		Limit:   func(l Limits) error { box.limits = append(box.limits, l); return nil },
 		Confine: func(stage seccomp.Stage) error { box.stages = append(box.stages, stage); return box.confined },
@@ -68,9 +75,14 @@ func newSandbox(t testing.TB, content []byte) *sandbox {
 
 func compile(t testing.TB, module []byte) ([]byte, *wire.Failure) {
 	t.Helper()
+	return compileWith(t, "wasmer", module)
+}
+
+func compileWith(t testing.TB, engine string, module []byte) ([]byte, *wire.Failure) {
+	t.Helper()
 	box := newSandbox(t, module)
 	stream, err := box.Compile(t.Context(), &wire.CompileRequest{
-		Engine: "wasmer", ModuleBytes: uint64(len(module)), MaxArtifactBytes: 256 << 20, MaxMemoryBytes: 2 << 30,
+		Engine: engine, ModuleBytes: uint64(len(module)), MaxArtifactBytes: 256 << 20, MaxMemoryBytes: 2 << 30,
 	})
 	if err != nil {
 		t.Fatal(err)
@@ -93,9 +105,14 @@ func compile(t testing.TB, module []byte) ([]byte, *wire.Failure) {
 
 func loadArtifact(t testing.TB, artifact []byte, memory uint64, lifetime wire.Lifetime) (*sandbox, *wire.LoadResponse) {
 	t.Helper()
+	return loadWith(t, "wasmer", artifact, memory, lifetime)
+}
+
+func loadWith(t testing.TB, engine string, artifact []byte, memory uint64, lifetime wire.Lifetime) (*sandbox, *wire.LoadResponse) {
+	t.Helper()
 	box := newSandbox(t, artifact)
 	response, err := box.Load(t.Context(), &wire.LoadRequest{
-		Engine: "wasmer", ArtifactBytes: uint64(len(artifact)), GuestMemoryBytes: memory, Lifetime: lifetime,
+		Engine: engine, ArtifactBytes: uint64(len(artifact)), GuestMemoryBytes: memory, Lifetime: lifetime,
 		Environment: []*wire.Variable{{Name: "LANG", Value: "C"}}, SessionIdleMs: 60_000,
 	})
 	if err != nil {

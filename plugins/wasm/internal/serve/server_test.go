@@ -31,7 +31,7 @@ func TestNegotiate(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if strings.Join(offer.Transports, ",") != "grpc" || strings.Join(offer.Engines, ",") != "wasmer" || len(offer.GuestAbis) != 1 {
+	if strings.Join(offer.Transports, ",") != "grpc" || strings.Join(offer.Engines, ",") != "wasmer,wazero" || len(offer.GuestAbis) != 1 {
 		t.Errorf("offer %v", offer)
 	}
 	good := &wire.Terms{Transport: "grpc", Engine: "wasmer", GuestAbi: 1}

@@ -37,6 +37,9 @@ func Run(t *testing.T, start func() engine.Engine) {
 	t.Run("instances", func(t *testing.T) { instances(t, start) })
 	t.Run("linking", func(t *testing.T) { linking(t, start) })
 	t.Run("signatures", func(t *testing.T) { signatures(t, start) })
+	t.Run("exits", func(t *testing.T) { exits(t, start) })
+	t.Run("panics", func(t *testing.T) { panics(t, start) })
+	t.Run("windows", func(t *testing.T) { windows(t, start) })
 }
 
 func host() []engine.HostFunction {
@@ -52,7 +55,7 @@ func host() []engine.HostFunction {
 	}
 }
 
-func load(t *testing.T, start func() engine.Engine, text string) engine.Module {
+func load(t testing.TB, start func() engine.Engine, text string) engine.Module {
 	t.Helper()
 	compiler := start()
 	artifact, err := compiler.Compile(wasmtest.WAT(t, text))
@@ -69,7 +72,7 @@ func load(t *testing.T, start func() engine.Engine, text string) engine.Module {
 	return m
 }
 
-func instantiate(t *testing.T, m engine.Module) engine.Instance {
+func instantiate(t testing.TB, m engine.Module) engine.Instance {
 	t.Helper()
 	i, err := m.Instantiate(host())
 	if err != nil {

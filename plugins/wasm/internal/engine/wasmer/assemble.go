@@ -4,6 +4,7 @@ import (
 	"encoding/binary"
 
 	"github.com/ringfence/ringfence/plugins/wasm/internal/engine"
+	"github.com/ringfence/ringfence/plugins/wasm/internal/engine/border"
 )
 
 // Opcodes of the gate's functions.
@@ -29,15 +30,15 @@ const (
 
 // assembleGate writes the gate's module. Function 0 is the imported dispatch,
 // function i+1 stands for functions[i].
-func assembleGate(functions []function) []byte {
+func assembleGate(functions []border.Function) []byte {
 	types := [][]byte{{0x60, 0, 0}}
 	imports := [][]byte{append(append(name("host"), name("dispatch")...), 0x00, 0x00)}
 	exports := [][]byte{append(name("memory"), 0x02, 0x00)}
 	var funcs, bodies [][]byte
 	for i, f := range functions {
 		t := []byte{0x60}
-		t = append(leb(t, uint64(len(f.params))), typeBytes(f.params)...)
-		t = append(leb(t, uint64(len(f.results))), typeBytes(f.results)...)
+		t = append(leb(t, uint64(len(f.Params))), typeBytes(f.Params)...)
+		t = append(leb(t, uint64(len(f.Results))), typeBytes(f.Results)...)
 		types = append(types, t)
 		funcs = append(funcs, leb(nil, uint64(i+1)))
 		exports = append(exports, leb(append(name(gateExport(i)), 0x00), uint64(i+1)))
@@ -55,12 +56,12 @@ func assembleGate(functions []function) []byte {
 	return section(out, 10, bodies)
 }
 
-func gateBody(number int, f function, reserve int) []byte {
+func gateBody(number int, f border.Function, reserve int) []byte {
 	b := []byte{0} // no locals beyond the parameters
 	b = append(b, opI32Const, 0, opI32Const)
 	b = sleb(b, int64(number))
 	b = memarg(append(b, opI32Store), 2, mailFunction)
-	for i, t := range f.params {
+	for i, t := range f.Params {
 		b = append(b, opI32Const, 0, opLocalGet)
 		b = leb(b, uint64(i))
 		if t == engine.I32 {
@@ -73,7 +74,7 @@ func gateBody(number int, f function, reserve int) []byte {
 	b = append(b, opCall, 0)
 	b = memarg(append(b, opI32Const, 0, opI32Load), 2, mailStop)
 	b = append(b, opIf, blockVoid, opUnreachable, opEnd)
-	for i, t := range f.results {
+	for i, t := range f.Results {
 		b = memarg(append(b, opI32Const, 0, opI64Load), 3, mailStack+8*i)
 		if t == engine.I32 {
 			b = append(b, opI32WrapI64)

@@ -4,6 +4,7 @@ import (
 	"fmt"
 
 	"github.com/ringfence/ringfence/plugins/wasm/internal/engine"
+	"github.com/ringfence/ringfence/plugins/wasm/internal/engine/border"
 	"github.com/wasmerio/wasmer-go/wasmer"
 )
 
@@ -30,7 +31,7 @@ func (e *Engine) Name() string { return Name }
 
 // Compile implements engine.Engine.
 func (e *Engine) Compile(binary []byte) ([]byte, error) {
-	border, err := checkBorder(binary)
+	met, err := border.Check(binary)
 	if err != nil {
 		return nil, &engine.ModuleError{Reason: err.Error()}
 	}
@@ -38,11 +39,11 @@ func (e *Engine) Compile(binary []byte) ([]byte, error) {
 	if err != nil {
 		return nil, err
 	}
-	gate, err := e.compile(assembleGate(border.imported))
+	gate, err := e.compile(assembleGate(met.Imports))
 	if err != nil {
 		return nil, fmt.Errorf("compile the gate: %w", err)
 	}
-	return artifact{guest: guest, gate: gate, imported: border.imported, functions: uint64(len(border.functions))}.marshal(), nil
+	return parts{guest: guest, gate: gate, border: met}.marshal(), nil
 }
 
 func (e *Engine) compile(binary []byte) ([]byte, error) {
@@ -63,11 +64,11 @@ func (e *Engine) compile(binary []byte) ([]byte, error) {
 
 // Load implements engine.Engine. Nothing is compiled here.
 func (e *Engine) Load(compiled []byte) (engine.Module, error) {
-	parts, err := parseArtifact(compiled)
+	found, err := parse(compiled)
 	if err != nil {
 		return nil, err
 	}
-	m := &Module{parts: parts}
+	m := &Module{parts: found}
 	if err := m.open(); err != nil {
 		return nil, err
 	}

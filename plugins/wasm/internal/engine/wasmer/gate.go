@@ -4,9 +4,9 @@ import (
 	"context"
 	"encoding/binary"
 	"fmt"
-	"slices"
 
 	"github.com/ringfence/ringfence/plugins/wasm/internal/engine"
+	"github.com/ringfence/ringfence/plugins/wasm/internal/engine/border"
 	"github.com/wasmerio/wasmer-go/wasmer"
 )
 
@@ -18,9 +18,6 @@ const (
 	mailStop     = 4  // u32: not 0: the guest must not go on
 	mailStack    = 16 // 8 bytes a value: parameters in, results out
 )
-
-// maxValues is the most parameters or results of a host function.
-const maxValues = 16
 
 // gate stands between a guest and its host functions. It is a WASM module in
 // the same store, made from the guest's imports and compiled together with the
@@ -36,7 +33,7 @@ const maxValues = 16
 // binding, so nothing leaks and a call is ten times faster; and a trap that
 // the gate raises is safe, where one that the host returns is not.
 type gate struct {
-	imported []function
+	border   border.Border
 	module   *wasmer.Module
 	dispatch *wasmer.Function
 	instance *wasmer.Instance
@@ -47,8 +44,8 @@ type gate struct {
 	active *Instance
 }
 
-func newGate(store *wasmer.Store, code []byte, imported []function) (*gate, error) {
-	g := &gate{imported: imported, imports: wasmer.NewImportObject()}
+func newGate(store *wasmer.Store, code []byte, met border.Border) (*gate, error) {
+	g := &gate{border: met, imports: wasmer.NewImportObject()}
 	var err error
 	if g.module, err = wasmer.DeserializeModule(store, code); err != nil {
 		return nil, fmt.Errorf("load the gate: %w", err)
@@ -68,30 +65,19 @@ func newGate(store *wasmer.Store, code []byte, imported []function) (*gate, erro
 		return nil, fmt.Errorf("the gate's memory: %w", err)
 	}
 	g.mail = memory.Data() // its size is fixed, so it never moves
-	for i, f := range imported {
+	for i, f := range met.Imports {
 		export, err := g.instance.Exports.Get(gateExport(i))
 		if err != nil {
-			return nil, fmt.Errorf("the gate's %s.%s: %w", f.module, f.name, err)
+			return nil, fmt.Errorf("the gate's %s.%s: %w", f.Module, f.Name, err)
 		}
-		g.imports.Register(f.module, map[string]wasmer.IntoExtern{f.name: export})
+		g.imports.Register(f.Module, map[string]wasmer.IntoExtern{f.Name: export})
 	}
 	return g, nil
 }
 
 // bind finds the host function for each import, in the gate's order.
 func (g *gate) bind(host []engine.HostFunction) ([]*engine.HostFunction, error) {
-	bound := make([]*engine.HostFunction, len(g.imported))
-	for i, f := range g.imported {
-		n := slices.IndexFunc(host, func(h engine.HostFunction) bool { return h.Module == f.module && h.Name == f.name })
-		if n < 0 {
-			return nil, &engine.ModuleError{Reason: fmt.Sprintf("imports %.60q.%.60q, which does not exist", f.module, f.name)}
-		}
-		if !slices.Equal(host[n].Params, f.params) || !slices.Equal(host[n].Results, f.results) {
-			return nil, &engine.ModuleError{Reason: fmt.Sprintf("imports %q.%q with the wrong type", f.module, f.name)}
-		}
-		bound[i] = &host[n]
-	}
-	return bound, nil
+	return g.border.Bind(host)
 }
 
 // call is what every host call comes through.

@@ -8,6 +8,7 @@ import (
 	"runtime"
 
 	"github.com/ringfence/ringfence/plugins/wasm/internal/engine"
+	"github.com/ringfence/ringfence/plugins/wasm/internal/engine/border"
 	"github.com/wasmerio/wasmer-go/wasmer"
 )
 
@@ -24,7 +25,7 @@ type Instance struct {
 	ctx     context.Context
 	stopped bool
 	fault   error
-	stack   [maxValues]uint64
+	stack   [border.MaxValues]uint64
 }
 
 type export struct {

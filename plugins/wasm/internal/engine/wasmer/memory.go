@@ -1,23 +1,17 @@
 package wasmer
 
-import "github.com/wasmerio/wasmer-go/wasmer"
+import (
+	"github.com/ringfence/ringfence/plugins/wasm/internal/engine/window"
+	"github.com/wasmerio/wasmer-go/wasmer"
+)
 
 const pageSize = 64 << 10
 
 // memory is a guest's linear memory. Its size is fetched for every access,
 // since the guest may have grown it; its address never changes.
 type memory struct {
-	memory *wasmer.Memory
-	// locked is the windows that cannot be written, which a host function would
-	// die of where the guest traps.
-	locked []span
-}
-
-// span is a range of the memory.
-type span struct{ offset, n uint64 }
-
-func (s span) overlaps(offset, n uint64) bool {
-	return offset < s.offset+s.n && s.offset < offset+n
+	memory  *wasmer.Memory
+	windows window.Windows
 }
 
 // Size implements engine.Memory.
@@ -56,10 +50,8 @@ func (m *memory) ReadInto(offset uint64, b []byte) bool {
 
 // Write implements engine.Memory.
 func (m *memory) Write(offset uint64, b []byte) bool {
-	for _, s := range m.locked {
-		if s.overlaps(offset, uint64(len(b))) {
-			return false
-		}
+	if m.windows.Locked(offset, uint64(len(b))) {
+		return false
 	}
 	data, ok := m.at(offset, uint64(len(b)))
 	if ok {
@@ -68,11 +60,16 @@ func (m *memory) Write(offset uint64, b []byte) bool {
 	return ok
 }
 
-func (m *memory) at(offset, n uint64) ([]byte, bool) {
+// data is all of the memory as it is now.
+func (m *memory) data() []byte {
 	if m.memory == nil {
-		return nil, false
+		return nil
 	}
-	data := m.memory.Data()
+	return m.memory.Data()
+}
+
+func (m *memory) at(offset, n uint64) ([]byte, bool) {
+	data := m.data()
 	size := uint64(len(data))
 	if offset > size || n > size-offset {
 		return nil, false

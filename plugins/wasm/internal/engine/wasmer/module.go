@@ -23,7 +23,7 @@ const (
 // Module is compiled code in a store of its own, and the gate that its
 // instances share. It must be closed after its instances.
 type Module struct {
-	parts  artifact
+	parts  parts
 	store  *wasmer.Store
 	module *wasmer.Module
 	gate   *gate
@@ -37,7 +37,7 @@ func (m *Module) open() error {
 		m.store.Close()
 		return fmt.Errorf("load compiled code: %w", err)
 	}
-	if m.gate, err = newGate(m.store, m.parts.gate, m.parts.imported); err != nil {
+	if m.gate, err = newGate(m.store, m.parts.gate, m.parts.border); err != nil {
 		m.module.Close()
 		m.module = nil
 		m.store.Close()
@@ -65,7 +65,7 @@ func (m *Module) Instantiate(host []engine.HostFunction) (engine.Instance, error
 
 // Worn implements engine.Module.
 func (m *Module) Worn() bool {
-	return m.made*(m.parts.functions*wearPerFunction+wearPerInstance) > WearBytes
+	return m.made*(m.parts.border.Functions*wearPerFunction+wearPerInstance) > WearBytes
 }
 
 // Close implements engine.Module.

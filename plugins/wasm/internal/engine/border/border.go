@@ -1,4 +1,6 @@
-package wasmer
+// Package border finds out what a module imports and exports, which is where it
+// meets the host: before an engine sees it, and the same for every engine.
+package border
 
 import (
 	"encoding/binary"
@@ -15,51 +17,63 @@ var errTruncated = errors.New("is truncated or not a WebAssembly module")
 // maxImports is more than there are functions to import.
 const maxImports = 256
 
-// function is one imported function.
-type function struct {
-	module, name    string
-	params, results []engine.ValueType
+// Function is one imported function.
+type Function struct {
+	Module, Name    string
+	Params, Results []engine.ValueType
 }
 
-func (f function) equal(o function) bool {
-	return f.module == o.module && f.name == o.name &&
-		slices.Equal(f.params, o.params) && slices.Equal(f.results, o.results)
+func (f Function) equal(o Function) bool {
+	return f.Module == o.Module && f.Name == o.Name &&
+		slices.Equal(f.Params, o.Params) && slices.Equal(f.Results, o.Results)
 }
 
-// checkBorder finds out what a module imports and exports. It refuses
-// a module that would abort the process in the binding rather than fail: one
-// that exports something whose type has a value that the C API does not know
-// (v128, references), and text, which the binding would assemble. It reads only
-// as far as it needs to; the engine validates the rest.
-func checkBorder(module []byte) (border, error) {
+// Border is where a module meets the host.
+type Border struct {
+	// Imports are the functions that it imports, each once, even where it imports
+	// one with two types.
+	Imports []Function
+	// Functions is how many it has, the imported ones among them.
+	Functions uint64
+}
+
+// MaxValues is the most parameters or results of a host function.
+const MaxValues = 16
+
+// Check reads a module's border. It refuses a module that would abort the process
+// in the binding of wasmer rather than fail: one that exports something whose type
+// has a value that the C API does not know (v128, references), and text, which the
+// binding would assemble. It reads only as far as it needs to; the engine validates
+// the rest.
+func Check(module []byte) (Border, error) {
 	if len(module) < 8 || string(module[:8]) != "\x00asm\x01\x00\x00\x00" {
-		return border{}, errTruncated
+		return Border{}, errTruncated
 	}
-	b := border{}
+	b := sections{}
 	r := reader{b: module[8:]}
 	for len(r.b) > 0 {
 		id := r.byte()
 		body := reader{b: r.take(r.leb())}
 		if r.failed {
-			return border{}, errTruncated
+			return Border{}, errTruncated
 		}
 		if err := b.section(id, &body); err != nil {
-			return border{}, err
+			return Border{}, err
 		}
 		if body.failed {
-			return border{}, errTruncated
+			return Border{}, errTruncated
 		}
 	}
-	return b, b.exports()
+	return Border{Imports: b.imported, Functions: uint64(len(b.functions))}, b.exports()
 }
 
-// border is what a module's first sections say about its own types.
-type border struct {
-	types     []function // without names
+// sections are what a module's first sections say about its own types.
+type sections struct {
+	types     []Function // without names
 	functions []uint64   // type index of each
 	globals   []byte     // type of each
 	exported  []exportEntry
-	imported  []function // each once
+	imported  []Function // each once
 }
 
 type exportEntry struct {
@@ -68,7 +82,7 @@ type exportEntry struct {
 	index uint64
 }
 
-func (b *border) section(id byte, r *reader) error {
+func (b *sections) section(id byte, r *reader) error {
 	switch id {
 	case 1:
 		r.each(func() { b.types = append(b.types, r.functionType()) })
@@ -90,7 +104,7 @@ func (b *border) section(id byte, r *reader) error {
 	return nil
 }
 
-func (b *border) imports(r *reader) (err error) {
+func (b *sections) imports(r *reader) (err error) {
 	r.each(func() {
 		module, name := string(r.take(r.leb())), string(r.take(r.leb()))
 		kind, index := r.byte(), uint64(0)
@@ -111,14 +125,14 @@ func (b *border) imports(r *reader) (err error) {
 	return err
 }
 
-func (b *border) importFunction(module, name string, index uint64) error {
+func (b *sections) importFunction(module, name string, index uint64) error {
 	if index >= uint64(len(b.types)) {
 		return errTruncated
 	}
 	f := b.types[index]
-	f.module, f.name = module, name
+	f.Module, f.Name = module, name
 	if !all(f, func(t engine.ValueType) bool { return t == engine.I32 || t == engine.I64 }) ||
-		max(len(f.params), len(f.results)) > maxValues {
+		max(len(f.Params), len(f.Results)) > MaxValues {
 		return fmt.Errorf("imports %.60q.%.60q with a type that no host function has", module, name)
 	}
 	if slices.ContainsFunc(b.imported, f.equal) {
@@ -131,7 +145,7 @@ func (b *border) importFunction(module, name string, index uint64) error {
 	return nil
 }
 
-func (b *border) exports() error {
+func (b *sections) exports() error {
 	for _, e := range b.exported {
 		odd := false
 		switch e.kind {
@@ -147,13 +161,13 @@ func (b *border) exports() error {
 	return nil
 }
 
-func (b *border) isOdd(index uint64) bool {
+func (b *sections) isOdd(index uint64) bool {
 	return index < uint64(len(b.types)) && !all(b.types[index], isNumber)
 }
 
-func all(f function, fits func(engine.ValueType) bool) bool {
+func all(f Function, fits func(engine.ValueType) bool) bool {
 	unfit := func(t engine.ValueType) bool { return !fits(t) }
-	return !slices.ContainsFunc(f.params, unfit) && !slices.ContainsFunc(f.results, unfit)
+	return !slices.ContainsFunc(f.Params, unfit) && !slices.ContainsFunc(f.Results, unfit)
 }
 
 func isNumber(t engine.ValueType) bool { return t >= engine.F64 && t <= engine.I32 }
@@ -181,6 +195,7 @@ func (r *reader) byte() byte {
 	return 0
 }
 
+// leb reads an unsigned LEB128 number.
 func (r *reader) leb() uint64 {
 	v, n := binary.Uvarint(r.b)
 	if n <= 0 {
@@ -199,10 +214,10 @@ func (r *reader) each(f func()) {
 	}
 }
 
-func (r *reader) functionType() (f function) {
+func (r *reader) functionType() (f Function) {
 	r.byte()
-	f.params = r.valueTypes()
-	f.results = r.valueTypes()
+	f.Params = r.valueTypes()
+	f.Results = r.valueTypes()
 	return f
 }
 
@@ -236,4 +251,55 @@ func (r *reader) constant() {
 			return
 		}
 	}
+}
+
+// Encode writes a border down, for Decode in another process of the same build.
+func (b Border) Encode() []byte {
+	out := binary.AppendUvarint(nil, b.Functions)
+	out = binary.AppendUvarint(out, uint64(len(b.Imports)))
+	text := func(s string) { out = append(binary.AppendUvarint(out, uint64(len(s))), s...) }
+	types := func(list []engine.ValueType) {
+		out = binary.AppendUvarint(out, uint64(len(list)))
+		for _, t := range list {
+			out = append(out, byte(t))
+		}
+	}
+	for _, f := range b.Imports {
+		text(f.Module)
+		text(f.Name)
+		types(f.Params)
+		types(f.Results)
+	}
+	return out
+}
+
+// Decode reads what Encode wrote.
+func Decode(raw []byte) (Border, error) {
+	r := reader{b: raw}
+	b := Border{Functions: r.leb()}
+	r.each(func() {
+		f := Function{Module: string(r.take(r.leb())), Name: string(r.take(r.leb()))}
+		f.Params, f.Results = r.valueTypes(), r.valueTypes()
+		b.Imports = append(b.Imports, f)
+	})
+	if r.failed || len(r.b) != 0 {
+		return Border{}, errors.New("compiled code has a damaged list of imports")
+	}
+	return b, nil
+}
+
+// Bind finds the host function for each import, in the order of the imports.
+func (b Border) Bind(host []engine.HostFunction) ([]*engine.HostFunction, error) {
+	bound := make([]*engine.HostFunction, len(b.Imports))
+	for i, f := range b.Imports {
+		n := slices.IndexFunc(host, func(h engine.HostFunction) bool { return h.Module == f.Module && h.Name == f.Name })
+		if n < 0 {
+			return nil, &engine.ModuleError{Reason: fmt.Sprintf("imports %.60q.%.60q, which does not exist", f.Module, f.Name)}
+		}
+		if !slices.Equal(host[n].Params, f.Params) || !slices.Equal(host[n].Results, f.Results) {
+			return nil, &engine.ModuleError{Reason: fmt.Sprintf("imports %q.%q with the wrong type", f.Module, f.Name)}
+		}
+		bound[i] = &host[n]
+	}
+	return bound, nil
 }
