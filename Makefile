@@ -7,10 +7,10 @@ PREFIX      ?= /usr/local
 VERSION     ?= dev
 
 TOOLS       := jq github rogue echo
-NATIVE_GO    = $(shell find examples/notes/plugin internal/seccomp pluginkit -name '*.go' -not -name '*_test.go' -not -path '*/testdata/*')
+NATIVE_GO    = $(shell find examples/notes/plugin internal/seccomp pluginkit shmchan -name '*.go' -not -name '*_test.go' -not -path '*/testdata/*')
 GUESTS      := $(TOOLS:%=bin/tools/%.wasm)
 JAIL_GO      = $(shell find plugins/jail internal/orders internal/seccomp -name '*.go' -not -name '*_test.go' 2>/dev/null)
-HOST_GO      = $(shell find main.go host internal/orders internal/seccomp policies pluginkit shmchan -name '*.go' -not -name '*_test.go' -not -path '*/testdata/*' 2>/dev/null)
+HOST_GO      = $(shell find main.go host internal/orders internal/pingpong internal/seccomp policies pluginkit shmchan -name '*.go' -not -name '*_test.go' -not -path '*/testdata/*' 2>/dev/null)
 # What the host embeds is part of it.
 HOST_EMBEDS  = host/cli/demo/policy.hcl
 GUEST_GO     = $(shell find pluginkit/guest pluginkit/internal -name '*.go' -not -name '*_test.go' -not -path '*/testdata/*')
@@ -42,6 +42,7 @@ check: ## formatting, vet, staticcheck, the unsafe rule, other systems, generate
 	$(GO) run $(STATICCHECK) ./...
 	$(GO) run ./internal/unsafecheck
 	$(GO) -C internal/protogen run . -check ../..
+	$(GO) -C internal/extismpeer vet .
 	@shmchan/model/check.sh --if-installed
 
 model: ## check the ring's algorithm, and that each mutation of it is found (needs spin)
@@ -49,10 +50,10 @@ model: ## check the ring's algorithm, and that each mutation of it is found (nee
 
 bench: build ## measure; every figure comes with a baseline from the same run
 	$(GO) test -run '^$$' -bench . -benchmem ./host/... ./pluginkit/... ./policies/... ./plugins/... ./shmchan/...
-	$(GO) run ./shmchan/internal/ringbench
+	$(GO) run ./internal/pingpong/ringbench
 
 figures: ## measure the ring and write tables and plot into docs/ (best on a quiet machine)
-	$(GO) run ./shmchan/internal/ringbench -doc docs/shmchan.md -svg docs/shmchan.svg
+	$(GO) run ./internal/pingpong/ringbench -doc docs/shmchan.md -svg docs/shmchan.svg
 
 hammer: ## 10^10 bytes between two processes in each way of waiting, peers killed at 10 000 points, the whole hostile load
 	SHMCHAN_HAMMER_BYTES=10000000000 SHMCHAN_CRASHES=10000 $(GO) test -count 1 -timeout 60m -v -run '^(TestHammer|TestPeerKilled)$$' ./shmchan
@@ -93,6 +94,11 @@ bin/ringfence-jail: go.mod go.sum $(JAIL_GO)
 
 bin/tools/%.wasm: go.mod go.sum $(GUEST_GO) plugins/tools/%/*.go
 	GOOS=wasip1 GOARCH=wasm $(GO) build -buildmode=c-shared -trimpath -ldflags '-s -w' -o $@ ./plugins/tools/$*
+
+# What ringfence bench compares itself with (--peer), in a module of its own.
+bin/extism-peer: internal/extismpeer/go.mod internal/extismpeer/main.go internal/extismpeer/guest/main.go
+	GOOS=wasip1 GOARCH=wasm $(GO) -C internal/extismpeer build -buildmode=c-shared -trimpath -ldflags '-s -w' -o ../../bin/extism-peer.wasm ./guest
+	CGO_ENABLED=0 $(GO) -C internal/extismpeer build -trimpath -o ../../bin/extism-peer .
 
 # A native plugin: an example, not part of what is installed.
 bin/plugins/notes: go.mod go.sum $(NATIVE_GO)

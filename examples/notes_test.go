@@ -12,7 +12,7 @@ import (
 )
 
 // notes is the example's policy with a folder of its own.
-func notes(t *testing.T, edit ...string) (call func(tool, arguments string) (string, error), folder string) {
+func notes(t *testing.T, edit ...string) (call func(tool, arguments string, flags ...string) (string, error), folder string) {
 	t.Helper()
 	b, err := os.ReadFile("notes/ringfence.hcl")
 	if err != nil {
@@ -28,8 +28,8 @@ func notes(t *testing.T, edit ...string) (call func(tool, arguments string) (str
 	if err := os.CopyFS(folder, os.DirFS("notes/notes")); err != nil {
 		t.Fatal(err)
 	}
-	return func(tool, arguments string) (string, error) {
-		cmd := exec.Command(filepath.Join(bin, "ringfence"), "call", "-p", policy, tool, arguments)
+	return func(tool, arguments string, flags ...string) (string, error) {
+		cmd := exec.Command(filepath.Join(bin, "ringfence"), append([]string{"call", "-p", policy, tool, arguments}, flags...)...)
 		cmd.Env = append(cmd.Environ(), "XDG_STATE_HOME="+filepath.Join(dir, "state"))
 		out, err := cmd.CombinedOutput()
 		return string(out), err
@@ -63,6 +63,23 @@ func TestTheNotesPluginAnswers(t *testing.T) {
 	}
 	if out, err := call("notes.read", `{"name": "welcome"}`); err != nil || !strings.Contains(out, "# Welcome") {
 		t.Errorf("%v\n%s", err, out)
+	}
+}
+
+// Its calls travel over the ring, with a folder that it can write to and with one that
+// it cannot.
+func TestTheNotesPluginIsOnTheRing(t *testing.T) {
+	for name, edit := range map[string][]string{
+		"writable":                nil,
+		"read-only":               {`access = "write"`, `access = "read"`},
+		"a process for each call": {`lifetime = "session"`, `lifetime = "call"`},
+	} {
+		t.Run(name, func(t *testing.T) {
+			call, _ := notes(t, edit...)
+			if out, err := call("notes.list", `{}`, "--json"); err != nil || !strings.Contains(out, `"transport": "ring"`) {
+				t.Errorf("%v\n%s", err, out)
+			}
+		})
 	}
 }
 

@@ -44,6 +44,8 @@ type Options struct {
 	NoRing bool
 	// NoWindows keeps the ring's pages out of the memory of guests, for comparison.
 	NoWindows bool
+	// NoSpin has both ends of a ring sleep whenever they wait, for comparison.
+	NoSpin bool
 	// RootCAs are the certificate authorities for HTTPS. nil: the system's.
 	RootCAs *x509.CertPool
 	// CompileTimeout bounds one compilation. 0: two minutes.

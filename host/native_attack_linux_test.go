@@ -18,6 +18,7 @@ import (
 const hostilePolicy = `
 plugin "writer" {
   source = "PLUGIN"
+  env    = { RINGED = "1" }
   workspace "w" {
     path   = "DIR/work"
     access = "write"
@@ -31,6 +32,7 @@ plugin "reader" {
 }
 plugin "narrow" {
   source  = "PLUGIN"
+  env     = { RINGED = "1" }
   seccomp = "wasm"
 }
 `
@@ -105,6 +107,10 @@ var hostileDeeds = []hostileDeed{
 	{"hold its peer by a pidfd", "EPERM", "filter"},
 	{"tie another sandbox to a processor", "EPERM", "filter"},
 	{"rewrite a set-user-ID file in memory", sigsys, "filter"},
+	{"rewrite it under a number of the ring", "EPERM", "filter"},
+	{"rewrite it under the other number of the ring", "EPERM", "filter"},
+	{"rewrite it where the ring was closed", "EPERM", "filter"},
+	{"rewrite it where an execution closes the ring", sigsys, "filter"},
 }
 
 // Each is made by a plugin that a policy names, through the whole host, in a

@@ -32,9 +32,24 @@ func TestNativePluginThatDoesNotNegotiate(t *testing.T) {
 			t.Errorf("%d bytes came back over %s", len(result.JSON), result.Transport)
 		}
 	}
+	if s := g.Status(); len(s) == 1 && !strings.Contains(s[0].Reason, "does not negotiate") {
+		t.Errorf("%+v", s)
+	}
 	tools, err := g.Tools(t.Context(), "p")
 	if err != nil || len(tools) != 6 || tools[0].Name != "p.attack" {
 		t.Errorf("%v, %v", tools, err)
+	}
+}
+
+// The ring of a plugin that does not take it does no harm, and status says why its
+// calls do not go over it.
+func TestNativePluginOfAnotherLayout(t *testing.T) {
+	g := openNative(t, "plugin \"p\" {\n  source   = \"PLUGIN\"\n  lifetime = \"session\"\n  env      = { RINGED = \"1\" }\n}\n")
+	if result, err := g.Call(t.Context(), "p.echo", []byte(`{"a":1}`)); err != nil || result.Transport != "grpc" {
+		t.Fatalf("%+v, %v", result, err)
+	}
+	if s := g.Status(); len(s) != 1 || !strings.Contains(s[0].Reason, "knows the layouts [99]") {
+		t.Errorf("%+v", s)
 	}
 }
 
@@ -248,5 +263,45 @@ plugin "narrow" {
 	}
 	if _, err := g.Call(t.Context(), "narrow.echo", nil); !errors.Is(err, host.ErrModule) || !strings.Contains(err.Error(), "link it statically") {
 		t.Errorf("under the narrow filter: %v", err)
+	}
+}
+
+// A plugin of pluginkit's has the ring under both filters, in the jail.
+func TestNativePluginHasTheRingUnderBothFilters(t *testing.T) {
+	if os.Getenv(nativeBinaries) != "" {
+		t.Skip("there is no Go to build it with")
+	}
+	path := filepath.Join(t.TempDir(), "kit")
+	build := exec.Command("go", "build", "-o", path, "./internal/sandbox/testdata/native")
+	build.Env = append(os.Environ(), "CGO_ENABLED=0")
+	if out, err := build.CombinedOutput(); err != nil {
+		t.Fatalf("%v\n%s", err, out)
+	}
+	g := openNative(t, fmt.Sprintf(`
+plugin "wide" {
+  source   = %q
+  lifetime = "session"
+  workspace "w" {
+    path   = "DIR/work"
+    access = "write"
+  }
+}
+plugin "narrow" {
+  source   = %q
+  lifetime = "session"
+  seccomp  = "wasm"
+}
+`, path, path))
+	for _, plugin := range []string{"wide", "narrow"} {
+		for _, n := range []int{0, 1000, 3 << 20} {
+			arguments := `{"text":"` + strings.Repeat("x", n) + `"}`
+			result, err := g.Call(t.Context(), plugin+".echo", []byte(arguments))
+			if err != nil || string(result.JSON) != arguments || result.Transport != "ring" {
+				t.Fatalf("%s: %d bytes over %q: %v", plugin, len(result.JSON), result.Transport, err)
+			}
+		}
+		if result, err := g.Call(t.Context(), plugin+".room", nil); err != nil || string(result.JSON) != fmt.Sprint(2<<20) {
+			t.Errorf("%s: %s, %v", plugin, result.JSON, err)
+		}
 	}
 }

@@ -203,7 +203,7 @@ func (p *plugin) start(ctx context.Context) (*sandbox.Sandbox, error) {
 		Session:     p.policy.Lifetime() == policies.LifetimeSession,
 		SessionIdle: sessionIdle,
 		NoWindows:   p.host.opts.NoWindows,
-		Ring:        sandbox.Ring{Bytes: limits.Ring, MessageTimeout: limits.MessageTimeout, Rate: limits.RingRate},
+		Ring:        sandbox.Ring{Bytes: limits.Ring, Largest: limits.RingMax, NoSpin: p.host.opts.NoSpin, MessageTimeout: limits.MessageTimeout, Rate: limits.RingRate},
 	}
 	for _, v := range p.policy.Env() {
 		plan.Env = append(plan.Env, [2]string{v.Name, v.Value})

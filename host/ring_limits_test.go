@@ -1,6 +1,8 @@
 package host_test
 
 import (
+	"fmt"
+	"strings"
 	"testing"
 	"time"
 
@@ -29,6 +31,37 @@ func TestTheRingHasThePolicysSize(t *testing.T) {
 	s := h.Status()
 	if len(s) != 1 || s[0].Transport != "ring" || s[0].Rings[0].Bytes != 64<<10 || s[0].Rings[3].Bytes != 64<<10 {
 		t.Errorf("%+v", s)
+	}
+}
+
+// Stage two of the filter is in force: the files of the new memory come in over the
+// host's socket, and are mapped, all the same.
+func TestAFullRingGrowsInItsJail(t *testing.T) {
+	h := open(t, strings.ReplaceAll(ringed, `ring_rate = "1MiB"`, `ring_max  = "256KiB"`), host.Options{})
+	shout := func(bytes int) {
+		t.Helper()
+		r, err := h.Call(t.Context(), "rogue.shout", fmt.Appendf(nil, `{"bytes": %d}`, bytes))
+		if err != nil || len(r.JSON) < bytes || r.Transport != "ring" {
+			t.Fatalf("%d bytes over %q, %v", len(r.JSON), r.Transport, err)
+		}
+	}
+	shout(10)
+	pid := h.Status()[0].PID
+	for calls := 0; h.Status()[0].Alerts == 0; calls++ {
+		if calls > 100 {
+			t.Fatalf("%+v", h.Status())
+		}
+		shout(3_000_000)
+	}
+	shout(10)
+	s := h.Status()
+	if len(s) != 1 || s[0].PID != pid || s[0].Grown != 2 || !strings.Contains(s[0].Crowded, "262144") || s[0].Full == 0 {
+		t.Errorf("%+v, and process %d before", s, pid)
+	}
+	for _, ring := range s[0].Rings {
+		if ring.Bytes != 256<<10 {
+			t.Errorf("%+v", ring)
+		}
 	}
 }
 

@@ -29,6 +29,13 @@ type SandboxStatus struct {
 	// Windows says that the guest reads and writes its calls in the ring's own
 	// memory, by the sandbox's own word.
 	Windows bool `json:"windows"`
+	// Full counts how often a ring reached 90 percent, Grown how often the rings were
+	// exchanged for larger ones because one stayed full, and Alerts how often one
+	// stayed full and was not. Crowded says why not, the last time.
+	Full    uint64 `json:"full"`
+	Grown   uint64 `json:"grown"`
+	Alerts  uint64 `json:"alerts"`
+	Crowded string `json:"crowded,omitempty"`
 	// Rings are the rings of the channel, none over gRPC.
 	Rings []RingStatus `json:"rings,omitempty"`
 }
@@ -75,6 +82,7 @@ func status(plugin string, s *sandbox.Sandbox, busy bool) SandboxStatus {
 	one := SandboxStatus{
 		Plugin: plugin, PID: s.PID(), Busy: busy, Transport: s.TransportName(), Reason: s.Reason(),
 		Windows: s.Windows(), Calls: stats.Calls, Refused: stats.Refused,
+		Full: stats.Growth.Full, Grown: stats.Growth.Grown, Alerts: stats.Growth.Alerts, Crowded: s.Crowded(),
 	}
 	if stats.Ring == nil {
 		return one

@@ -1,6 +1,10 @@
 package pluginkit
 
-import "github.com/hashicorp/go-plugin"
+import (
+	"github.com/hashicorp/go-plugin"
+
+	"github.com/ringfence/ringfence/internal/seccomp"
+)
 
 // ProtocolVersion is the major version of pluginkit/wire. go-plugin compares
 // it in its handshake; everything finer is negotiated afterwards.
@@ -25,4 +29,10 @@ const (
 	// ModuleFD holds the module to compile, or the compiled code to load: a
 	// sealed memfd, so that nobody can change it while it is read.
 	ModuleFD = 4
+	// RingOutFD and RingInFD are the memory of a native plugin's ring: what the host
+	// writes, and what the plugin writes. They are there from the first instruction on
+	// and stay where they are: the filter lets nothing be put in their place, so that
+	// nothing else can be mapped shared.
+	RingOutFD = seccomp.RingOutFD
+	RingInFD  = seccomp.RingInFD
 )

@@ -1,12 +1,14 @@
 package pluginkit
 
+import "github.com/ringfence/ringfence/pluginkit/wire"
+
 // Limits that both sides of the wire check, each on what the other one sends.
 const (
 	// MaxMessage is the largest gRPC message either side accepts, in bytes.
-	MaxMessage = 4 << 20
+	MaxMessage = wire.MaxMessage
 	// MaxPiece is the largest piece of arguments, results, bodies and compiled
 	// code in one message, in bytes.
-	MaxPiece = 1 << 20
+	MaxPiece = wire.MaxPiece
 	// MaxManifest is the largest guest manifest, in bytes.
 	MaxManifest = 1 << 20
 	// MaxTools is how many tools one plugin may offer.
@@ -14,9 +16,9 @@ const (
 	// MaxDescription is the longest description of a tool, in bytes.
 	MaxDescription = 4 << 10
 	// MaxLog is where a guest's log line is cut, in bytes.
-	MaxLog = 16 << 10
+	MaxLog = wire.MaxLog
 	// MaxFailure is where a guest's own last words are cut, in bytes.
-	MaxFailure = 4 << 10
+	MaxFailure = wire.MaxFailure
 	// MaxRequestHead is the largest HTTP request without its body, in bytes.
 	MaxRequestHead = 64 << 10
 	// MaxProgress is the largest report of progress, in bytes.
@@ -28,5 +30,5 @@ const (
 	// MaxModule is the largest WebAssembly module, in bytes.
 	MaxModule = 128 << 20
 	// MaxArguments is the largest argument of a call, in bytes.
-	MaxArguments = 256 << 20
+	MaxArguments = wire.MaxArguments
 )

@@ -31,9 +31,10 @@ type outcome struct {
 	failure *wire.Failure
 }
 
-// run runs a tool to its end. It does not return before: a tool that does not
+// run runs a tool to its end; room, if there is some, is where its result can be
+// written in place. It does not return before: a tool that does not
 // heed its context is the host's to end, with the process.
-func (s *server) run(ctx context.Context, tool uint32, arguments []byte, l line) (o outcome) {
+func (s *server) run(ctx context.Context, tool uint32, arguments, room []byte, l line) (o outcome) {
 	defer func() {
 		if p := recover(); p != nil {
 			o = outcome{failure: s.panicked(p)}
@@ -42,7 +43,7 @@ func (s *server) run(ctx context.Context, tool uint32, arguments []byte, l line)
 	s.ambient.set(&capabilities{ctx: ctx, line: l})
 	defer s.ambient.set(nil)
 	call := abi.With(ctx, func(ctx context.Context) abi.Host { return &capabilities{ctx: ctx, line: l} })
-	o.status, o.data = registry.Call(call, tool, arguments, nil)
+	o.status, o.data = registry.Call(call, tool, arguments, room)
 	if ctx.Err() != nil && o.status != abi.StatusOK {
 		return outcome{failure: &wire.Failure{Kind: wire.FailureKind_FAILURE_CANCELED, Message: context.Cause(ctx).Error()}}
 	}
@@ -66,4 +67,10 @@ func (s *server) panicked(p any) *wire.Failure {
 		s.log.Error(strings.TrimRight(frame, "\n"))
 	}
 	return &wire.Failure{Kind: wire.FailureKind_FAILURE_TRAP, Message: text[:min(len(text), MaxFailure)]}
+}
+
+func (s *server) isBroken() bool {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return s.broken
 }

@@ -24,6 +24,10 @@ import (
 // A tool that needs no file compiles to WebAssembly as well, where main never
 // runs; docs/native-plugins.md says when to choose which.
 //
+// Calls come over a ring in shared memory, if the host has given the process one,
+// else over gRPC; a tool does not notice, but for guest.Bytes: over the ring it is the
+// host's own memory, and whoever writes to it ends the process.
+//
 // One call runs at a time. What the program prints goes to the host's log, under
 // the plugin's name; guest.Log and guest.LogContext write to the call's. A panic
 // in a tool fails the call, and ends the process after it. Whether package
@@ -42,7 +46,7 @@ func Serve() {
 	logger := hclog.New(&hclog.LoggerOptions{Level: hclog.Info, Output: os.Stderr, JSONFormat: true})
 	plugin.Serve(&plugin.ServeConfig{
 		HandshakeConfig: Handshake,
-		Plugins:         plugin.PluginSet{ServiceName: &grpcPlugin{server: newServer(logger, confine)}},
+		Plugins:         plugin.PluginSet{ServiceName: &grpcPlugin{server: newServer(logger, confine, inheritedRing())}},
 		Logger:          logger,
 		GRPCServer: func(options []grpc.ServerOption) *grpc.Server {
 			return grpc.NewServer(append(options, grpc.MaxRecvMsgSize(MaxMessage), grpc.MaxSendMsgSize(MaxMessage))...)

@@ -3,6 +3,7 @@ package pluginkit
 import (
 	"context"
 	"math"
+	"os"
 	"runtime/debug"
 	"sync"
 	"time"
@@ -13,7 +14,9 @@ import (
 
 	"github.com/ringfence/ringfence/pluginkit/internal/abi"
 	"github.com/ringfence/ringfence/pluginkit/internal/registry"
+	"github.com/ringfence/ringfence/pluginkit/ringwire"
 	"github.com/ringfence/ringfence/pluginkit/wire"
+	"github.com/ringfence/ringfence/shmchan"
 )
 
 const (
@@ -26,31 +29,40 @@ const (
 	graceTime = 250 * time.Millisecond
 )
 
-// server is a native plugin's side of the wire protocol over gRPC. Everything
-// about a call that is not gRPC's is in run.go, for the next transport.
+// server is a native plugin's side of the wire protocol. Calls come over gRPC or,
+// if the host settles on it, over the ring (ring.go); what is the same for both is in
+// run.go.
 type server struct {
 	wire.UnimplementedSandboxServer
 	log     hclog.Logger
 	confine func() error
 	calls   chan struct{} // held by the running call
 	ambient *ambient      // what tools without a context ask
+	attach  attacher
 
-	mu     sync.Mutex
-	loaded bool
-	broken bool // a tool panicked; the process is to be replaced
+	mu      sync.Mutex
+	channel *shmchan.Channel // settled on; nil for gRPC
+	loaded  bool
+	broken  bool // a tool panicked; the process is to be replaced
 }
 
-func newServer(log hclog.Logger, confine func() error) *server {
-	s := &server{log: log, confine: confine, calls: make(chan struct{}, 1), ambient: &ambient{}}
+func newServer(log hclog.Logger, confine func() error, attach attacher) *server {
+	s := &server{log: log, confine: confine, attach: attach, calls: make(chan struct{}, 1), ambient: &ambient{}}
 	abi.Use(s.ambient)
 	return s
 }
 
 // Negotiate implements wire.SandboxServer.
 func (s *server) Negotiate(context.Context, *wire.Offer) (*wire.Offer, error) {
-	return &wire.Offer{
+	offer := &wire.Offer{
 		Build: build(), Transports: []string{transportGRPC}, Engines: []string{EngineNative}, GuestAbis: []uint32{guestABI},
-	}, nil
+	}
+	if s.attach != nil {
+		offer.Transports = append(offer.Transports, ringwire.Transport)
+		offer.LayoutVersions, offer.PageSize = []uint32{ringwire.Layout}, uint64(os.Getpagesize())
+		offer.MaxRingBytes, offer.MaxLanes = ringwire.MaxRing, ringwire.Lanes
+	}
+	return offer, nil
 }
 
 // build names this build in at most 128 bytes.
@@ -62,17 +74,32 @@ func build() string {
 	return text[:min(128, len(text))]
 }
 
-// Settle implements wire.SandboxServer.
+// Settle implements wire.SandboxServer. A host may settle anew until it loads.
 func (s *server) Settle(_ context.Context, terms *wire.Terms) (*wire.Terms, error) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	isRing := terms.GetTransport() == ringwire.Transport
 	switch {
-	case terms.GetTransport() != transportGRPC:
+	case s.loaded:
+		return nil, status.Error(codes.FailedPrecondition, "the terms are settled")
+	case terms.GetTransport() != transportGRPC && !isRing:
 		return nil, status.Errorf(codes.InvalidArgument, "transport %q was not offered", terms.GetTransport())
 	case terms.GetEngine() != EngineNative:
 		return nil, status.Errorf(codes.InvalidArgument, "engine %q was not offered", terms.GetEngine())
 	case terms.GetGuestAbi() != guestABI:
 		return nil, status.Errorf(codes.InvalidArgument, "guest ABI %d was not offered", terms.GetGuestAbi())
-	case terms.LayoutVersion != 0 || terms.RingBytes != 0 || terms.Lanes != 0 || terms.Windows:
+	case !isRing && (terms.LayoutVersion != 0 || terms.RingBytes != 0 || terms.Lanes != 0 || terms.Windows ||
+		terms.CapabilityRingBytes != 0 || terms.MessageTimeoutMs != 0):
 		return nil, status.Error(codes.InvalidArgument, "a ring was not offered")
+	}
+	if s.channel != nil {
+		_ = s.channel.Close()
+		s.channel = nil
+	}
+	if isRing {
+		if err := s.settleRing(terms); err != nil {
+			return nil, err
+		}
 	}
 	return terms, nil
 }
@@ -95,6 +122,7 @@ func (s *server) Load(context.Context, *wire.LoadRequest) (*wire.LoadResponse, e
 		return nil, status.Errorf(codes.Internal, "confine the process: %v", err)
 	}
 	s.loaded = true
+	s.serveRing()
 	return &wire.LoadResponse{Manifest: registry.Manifest()}, nil
 }
 
@@ -106,11 +134,13 @@ func (s *server) Call(stream wire.Sandbox_CallServer) error {
 	}
 	defer func() { <-s.calls }()
 	s.mu.Lock()
-	loaded, broken := s.loaded, s.broken
+	loaded, broken, ring := s.loaded, s.broken, s.channel != nil
 	s.mu.Unlock()
 	switch {
 	case !loaded:
 		return status.Error(codes.FailedPrecondition, "nothing is loaded")
+	case ring:
+		return status.Error(codes.FailedPrecondition, "calls go over the ring")
 	case broken:
 		return status.Error(codes.Aborted, "a tool of this process has panicked; start another one")
 	}
@@ -127,7 +157,7 @@ func (s *server) Call(stream wire.Sandbox_CallServer) error {
 	defer end(nil)
 	l := newStreamLine(stream, end)
 	go l.read()
-	return s.answer(l, s.run(ctx, start.Tool, arguments, l))
+	return s.answer(l, s.run(ctx, start.Tool, arguments, nil, l))
 }
 
 // enter makes this the running call.

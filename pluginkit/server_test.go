@@ -75,7 +75,7 @@ func connect(t *testing.T) (client wire.SandboxClient, confined *int) {
 	t.Helper()
 	l, confined := bufconn.Listen(1<<20), new(int)
 	s := grpc.NewServer()
-	wire.RegisterSandboxServer(s, newServer(hclog.NewNullLogger(), func() error { *confined++; return nil }))
+	wire.RegisterSandboxServer(s, newServer(hclog.NewNullLogger(), func() error { *confined++; return nil }, nil))
 	go s.Serve(l)
 	t.Cleanup(s.Stop)
 	conn, err := grpc.NewClient("passthrough:///x", grpc.WithTransportCredentials(insecure.NewCredentials()),

@@ -66,7 +66,8 @@ func checkPolicy(t *testing.T, p *Policy) {
 	for _, plugin := range p.Plugins() {
 		l := plugin.Limits()
 		if l.Memory < minMemory || l.Memory > maxMemory || l.Memory%wasmPage != 0 || l.CPUTime < minTime || l.CallTimeout < minTime || l.Processes < 1 ||
-			l.Ring < minRing || l.Ring > maxRing || l.Ring%ringUnit != 0 || l.RingRate < minRingRate || l.MessageTimeout < minMessageTimeout {
+			l.Ring < minRing || l.Ring > maxRing || l.Ring%ringUnit != 0 || l.RingMax < l.Ring || l.RingMax > maxRing || l.RingMax%ringUnit != 0 ||
+			l.RingRate < minRingRate || l.MessageTimeout < minMessageTimeout {
 			t.Fatalf("limits %s", l)
 		}
 		if !blockName.MatchString(plugin.Name()) || plugin.SHA256() != "" && len(plugin.SHA256()) != 64 {

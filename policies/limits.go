@@ -26,6 +26,8 @@ const (
 	maxRing     = 1 << 30
 	defaultRing = 4 << 20
 
+	defaultRingMax = 16 << 20 // or ring, where that is more
+
 	minRingRate     = ringUnit
 	maxRingRate     = 1 << 40
 	defaultRingRate = 256 << 20
@@ -52,6 +54,9 @@ type Limits struct {
 	// asks for are at most 1 MiB. Messages that are larger than half of a ring
 	// travel in pieces.
 	Ring uint64
+	// RingMax is how large the rings may become when they stay full, in the same
+	// units; at least Ring, and then they keep their size.
+	RingMax uint64
 	// RingRate is how many bytes a second the host takes from a sandbox: 64 KiB to
 	// 1 TiB. One that sends more is slowed.
 	RingRate uint64
@@ -61,7 +66,7 @@ type Limits struct {
 
 func defaultLimits() Limits {
 	return Limits{Memory: defaultMemory, CPUTime: defaultCPUTime, CallTimeout: defaultCallTimeout, Processes: 1,
-		MessageTimeout: defaultMessageTimeout, Ring: defaultRing, RingRate: defaultRingRate}
+		MessageTimeout: defaultMessageTimeout, Ring: defaultRing, RingMax: defaultRingMax, RingRate: defaultRingRate}
 }
 
 // limits decodes a limits block.
@@ -107,6 +112,16 @@ func (d *decoder) ringLimits(attrs hclsyntax.Attributes, l *Limits) {
 	if a := attrs["ring"]; a != nil {
 		if n, ok := d.size(a, minRing, maxRing); ok {
 			l.Ring = n / ringUnit * ringUnit
+			l.RingMax = max(l.Ring, defaultRingMax)
+		}
+	}
+	if a := attrs["ring_max"]; a != nil {
+		if n, ok := d.size(a, minRing, maxRing); ok {
+			l.RingMax = n / ringUnit * ringUnit
+			if l.RingMax < l.Ring {
+				d.errorf(a.Expr.Range(), "ring_max is less than ring", "It is %s, and the rings begin with %s. Write %s to keep them at that size.",
+					formatSize(n), formatSize(l.Ring), formatSize(l.Ring))
+			}
 		}
 	}
 	if a := attrs["ring_rate"]; a != nil {

@@ -91,6 +91,7 @@ plugin "github" {
 
     message_timeout = "2s"
     ring            = "1100KiB"
+    ring_max        = "2MiB"
     ring_rate       = "8MiB"
   }
   http {
@@ -130,7 +131,7 @@ plugin "empty" {
 		t.Error("found a plugin that is not declared")
 	}
 	want := Limits{Memory: 100001 << 10 / wasmPage * wasmPage, CPUTime: 5 * time.Second, CallTimeout: 90 * time.Second, Processes: 2,
-		MessageTimeout: 2 * time.Second, Ring: 1088 << 10, RingRate: 8 << 20}
+		MessageTimeout: 2 * time.Second, Ring: 1088 << 10, RingMax: 2 << 20, RingRate: 8 << 20}
 	if diff := cmp.Diff(want, g.Limits()); diff != "" {
 		t.Error(diff)
 	}
@@ -149,8 +150,28 @@ plugin "empty" {
 	if s := g.Secrets(); len(s) != 1 || s[0].Name() != "github" {
 		t.Errorf("Secrets = %v", s)
 	}
-	if d := g.HTTP().Decide("GET", "https://api.github.com/repos/a/b/issues"); !d.Allowed || d.Rule != "test.hcl:30" || d.Credential == nil {
+	if d := g.HTTP().Decide("GET", "https://api.github.com/repos/a/b/issues"); !d.Allowed || d.Rule != "test.hcl:31" || d.Credential == nil {
 		t.Errorf("decision is %+v", d)
+	}
+}
+
+// The rings may grow to 16 MiB unless the policy says otherwise, and never shrink.
+func TestRingMax(t *testing.T) {
+	for text, want := range map[string][2]uint64{
+		`ring = "64MiB"`:                       {64 << 20, 64 << 20},
+		`ring = "64KiB"`:                       {64 << 10, 16 << 20},
+		`ring_max = "4MiB"`:                    {4 << 20, 4 << 20},
+		"ring = \"1MiB\"\n ring_max = \"1GiB\"": {1 << 20, 1 << 30},
+	} {
+		p := parse1(t, "plugin \"a\" {\n source = \"a.wasm\"\n limits {\n "+text+"\n }\n}", Options{LookupEnv: env("XDG_STATE_HOME", "/var/xdg")})
+		a, _ := p.Plugin("a")
+		if l := a.Limits(); l.Ring != want[0] || l.RingMax != want[1] {
+			t.Errorf("%s: %d, %d", text, l.Ring, l.RingMax)
+		}
+	}
+	_, err := Parse("test.hcl", []byte("plugin \"a\" {\n source = \"a.wasm\"\n limits {\n ring_max = \"1MiB\"\n }\n}"), Options{})
+	if err == nil || !strings.Contains(err.Error(), "ring_max is less than ring") {
+		t.Error(err)
 	}
 }
 
@@ -158,7 +179,7 @@ func TestDefaults(t *testing.T) {
 	p := parse1(t, `plugin "a" { source = "a.wasm" }`, Options{LookupEnv: env("XDG_STATE_HOME", "/var/xdg")})
 	a, _ := p.Plugin("a")
 	if diff := cmp.Diff(Limits{Memory: 128 << 20, CPUTime: 30 * time.Second, CallTimeout: time.Minute, Processes: 1,
-		MessageTimeout: 5 * time.Second, Ring: 4 << 20, RingRate: 256 << 20}, a.Limits()); diff != "" {
+		MessageTimeout: 5 * time.Second, Ring: 4 << 20, RingMax: 16 << 20, RingRate: 256 << 20}, a.Limits()); diff != "" {
 		t.Error(diff)
 	}
 	if a.HTTP() != nil || a.SHA256() != "" || a.Lifetime() != LifetimeCall || len(a.Env()) != 0 || len(a.Secrets()) != 0 {

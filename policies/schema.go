@@ -69,10 +69,7 @@ var workspaceShape = shape{
 
 var limitsShape = shape{
 	name:      `a "limits" block`,
-	arguments: []string{"memory", "cpu_time", "call_timeout", "message_timeout", "processes", "fuel", "ring", "ring_rate"},
-	notYet: map[string]string{
-		"ring_max": "Remove the line; a ring keeps the size that ring gives it.",
-	},
+	arguments: []string{"memory", "cpu_time", "call_timeout", "message_timeout", "processes", "fuel", "ring", "ring_max", "ring_rate"},
 }
 
 var clientShape = shape{

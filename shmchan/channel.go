@@ -203,6 +203,9 @@ func (c *Channel) watch(alive <-chan struct{}) {
 // Lane is the i-th lane of the configuration.
 func (c *Channel) Lane(i int) *Lane { return c.lanes[i] }
 
+// MessageTimeout is how long the peer may make no progress.
+func (c *Channel) MessageTimeout() time.Duration { return c.timeout }
+
 // Lanes is the number of lanes.
 func (c *Channel) Lanes() int { return len(c.lanes) }
 

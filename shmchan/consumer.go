@@ -143,6 +143,13 @@ func (c *Consumer) Peek(ctx context.Context) (f Frame, err error) {
 	return f, c.leave(err)
 }
 
+// Forget stops watching the context of the last wait, which is else kept for the
+// next one. When a watched context ends, a goroutine of its own finds that out, and
+// wakes a thread that takes a CPU from the peer: whoever has a context for each
+// exchange, and ends it afterwards, calls this in between. It must not be called while
+// another goroutine receives.
+func (c *Consumer) Forget() { c.sleep.forget() }
+
 // enter takes mu for one that receives.
 func (c *Consumer) enter() error {
 	if err := c.turn.enter(&c.mu); err != nil {

@@ -9,15 +9,20 @@ type Area struct {
 	Epoch  uint64
 }
 
-// Area is the data area of one direction of a lane, in the memory in use.
+// Area is the data area of one direction of a lane, in the memory in use; from
+// Prepare or Adopt on, in the memory that the channel is moving to.
 func (c *Channel) Area(lane int, outbound bool) Area {
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	rings := c.pair.inRings()
-	if outbound {
-		rings = c.pair.outRings()
+	p := c.pair
+	if c.next != nil {
+		p = c.next
 	}
-	return Area{Offset: rings[lane].dataOff, Size: rings[lane].data, Epoch: c.pair.epoch}
+	rings := p.inRings()
+	if outbound {
+		rings = p.outRings()
+	}
+	return Area{Offset: rings[lane].dataOff, Size: rings[lane].data, Epoch: p.epoch}
 }
 
 // Place is where the frame's bytes begin in the data area of its epoch.

@@ -80,6 +80,16 @@ func (s *sleeper) watchFor(ctx context.Context) *watch {
 	return w
 }
 
+// forget stops watching the context of the last wait.
+func (s *sleeper) forget() {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if s.watch != nil {
+		s.watch.stop()
+		s.watch = nil
+	}
+}
+
 func (w *watch) fire() {
 	w.fired.Store(true)
 	w.s.kick(w)

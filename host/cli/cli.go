@@ -15,10 +15,13 @@ import (
 	"syscall"
 
 	"github.com/spf13/cobra"
+
+	"github.com/ringfence/ringfence/internal/pingpong"
 )
 
 // Main runs the command line and returns the process's exit code.
 func Main() int {
+	pingpong.Child() // of a benchmark, which executes this program again
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM, syscall.SIGHUP)
 	defer stop()
 	// The first signal ends what runs, in order. Should that hang, the second

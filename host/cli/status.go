@@ -16,8 +16,8 @@ func (a *app) statusCommand() *cobra.Command {
 		Short: "Show the sandboxes of running hosts, and how their calls travel",
 		Long: `Status asks every host that runs with the policy's state_dir: one line for each
 sandbox process, with its transport (ring or grpc), the size of the rings of its
-calls and of what they ask for, how full the fullest is, and, for a sandbox that
-has no ring, why. --json has every ring, with its counters.`,
+calls and of what they ask for, how full the fullest is, and why a sandbox has no
+ring, or one that stays full and does not grow. --json has every ring, with its counters.`,
 		Example: `  ringfence status
   ringfence status -p ringfence.hcl --json`,
 		Args: exactArgs(),
@@ -74,8 +74,15 @@ func statusLine(h host.HostStatus, s host.SandboxStatus) string {
 		if s.Windows {
 			rings += ", windows"
 		}
+		if s.Grown > 0 {
+			rings += fmt.Sprintf(", grown %d×", s.Grown)
+		}
 		full, carried = fmt.Sprintf("%.0f%%", fill), fmt.Sprint(messages)
 	}
+	why := s.Reason
+	if s.Crowded != "" {
+		why = "a ring stays full: " + s.Crowded
+	}
 	return fmt.Sprintf("%d\t%s\t%d\t%s\t%s\t%s\t%s\t%d\t%s\t%d\t%s",
-		h.PID, s.Plugin, s.PID, state, s.Transport, rings, full, s.Calls, carried, s.Refused, s.Reason)
+		h.PID, s.Plugin, s.PID, state, s.Transport, rings, full, s.Calls, carried, s.Refused, why)
 }

@@ -1,6 +1,7 @@
 package attack
 
 import (
+	"errors"
 	"os"
 	"path/filepath"
 
@@ -30,7 +31,11 @@ func init() {
 			}
 			return manyFiles(w)
 		},
-		"rewrite a set-user-ID file in memory": rewriteSetUserID,
+		"rewrite a set-user-ID file in memory":          rewriteSetUserID(where),
+		"rewrite it under a number of the ring":         rewriteSetUserID(copied(ringIn)),
+		"rewrite it under the other number of the ring": rewriteSetUserID(copied(ringOut)),
+		"rewrite it where the ring was closed":          rewriteSetUserID(closedFirst(ringIn)),
+		"rewrite it where an execution closes the ring": rewriteSetUserID(byExecution),
 	})
 }
 
@@ -77,28 +82,65 @@ func renameLeavingDevice(w *World) string {
 
 // rewriteSetUserID changes a file that keeps its mode: the kernel takes it away
 // at a write, and not at one through a shared mapping, which may begin as one for
-// reading.
-func rewriteSetUserID(w *World) string {
-	fd, err := unix.Open(filepath.Join(w.Folder, "owners"), unix.O_RDWR|unix.O_CLOEXEC, 0)
-	if err != nil {
-		return said(err)
+// reading. The file is first put where the filter may take it for another one.
+func rewriteSetUserID(put func(fd int) (at int, err error)) func(*World) string {
+	return func(w *World) string {
+		fd, err := unix.Open(filepath.Join(w.Folder, "owners"), unix.O_RDWR|unix.O_CLOEXEC, 0)
+		if err != nil {
+			return said(err)
+		}
+		defer unix.Close(fd)
+		at, err := put(fd)
+		if err != nil {
+			return said(err)
+		}
+		memory, err := unix.Mmap(at, 0, page, unix.PROT_READ, unix.MAP_SHARED)
+		if err != nil {
+			return said(err)
+		}
+		if err := unix.Mprotect(memory, unix.PROT_READ|unix.PROT_WRITE); err != nil {
+			return said(err)
+		}
+		memory[0] = 'X'
+		_ = unix.Munmap(memory)
+		var st unix.Stat_t
+		if err := unix.Fstat(fd, &st); err != nil {
+			return said(err)
+		}
+		if st.Mode&unix.S_ISUID == 0 {
+			return "the mode is gone"
+		}
+		return OK
 	}
-	defer unix.Close(fd)
-	memory, err := unix.Mmap(fd, 0, page, unix.PROT_READ, unix.MAP_SHARED)
-	if err != nil {
-		return said(err)
+}
+
+// The numbers of a native plugin's ring, the only ones that can be mapped shared.
+const ringOut, ringIn = 5, 6
+
+func where(fd int) (int, error) { return fd, nil }
+
+func copied(to int) func(int) (int, error) {
+	return func(fd int) (int, error) { return to, unix.Dup3(fd, to, 0) }
+}
+
+// closedFirst makes room under the number, which the next copy takes.
+func closedFirst(to int) func(int) (int, error) {
+	return func(fd int) (int, error) {
+		if err := unix.Close(to); err != nil && !errors.Is(err, unix.EBADF) {
+			return 0, err
+		}
+		at, err := unix.FcntlInt(uintptr(fd), unix.F_DUPFD_CLOEXEC, to)
+		if err == nil && at != to {
+			err = unix.EEXIST
+		}
+		return at, err
 	}
-	if err := unix.Mprotect(memory, unix.PROT_READ|unix.PROT_WRITE); err != nil {
-		return said(err)
+}
+
+// byExecution has the ring closed when the program executes itself anew.
+func byExecution(fd int) (int, error) {
+	if _, err := unix.FcntlInt(ringIn, unix.F_SETFD, unix.FD_CLOEXEC); err != nil && !errors.Is(err, unix.EBADF) {
+		return 0, err
 	}
-	memory[0] = 'X'
-	_ = unix.Munmap(memory)
-	var st unix.Stat_t
-	if err := unix.Fstat(fd, &st); err != nil {
-		return said(err)
-	}
-	if st.Mode&unix.S_ISUID == 0 {
-		return "the mode is gone"
-	}
-	return OK
+	return fd, nil
 }

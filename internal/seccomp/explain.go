@@ -17,6 +17,9 @@ func (t Table) Markdown() string {
 				all = append(all, form.String())
 			}
 			when, rest = strings.Join(all, " **or** "), r.Else.String()
+			if r.Then != Allow {
+				when, rest = "not "+when, r.Then.String() // the others are allowed
+			}
 		}
 		fmt.Fprintf(&b, "| %s | %s | %s | %s |\n", r.Syscall, when, rest, r.Why)
 	}

@@ -95,15 +95,15 @@ func TestReadme(t *testing.T) {
 	text := head + tablesBegin
 	for _, p := range []Profile{WASM, Native} {
 		for _, stage := range []Stage{One, Two} {
-			// The process's own number stands as 1.
-			table, err := p.Table(stage, Params{PID: 1})
+			// The process's own number stands as 1, and a native plugin has a ring.
+			table, err := p.Table(stage, Params{PID: 1, Ring: true})
 			if err != nil {
 				t.Fatal(err)
 			}
 			text += fmt.Sprintf("\n### `%s`, stage %d\n\n%s", p, stage, table.Markdown())
 		}
 	}
-	table, err := WASM.Table(One, Params{PID: 1, ExecFD: 9})
+	table, err := WASM.Table(One, Params{PID: 1, ExecFD: 9, Ring: true})
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -12,17 +12,18 @@ import "slices"
 // memory that was ever writable becomes executable. So compilers that run what
 // they have made (of Java, JavaScript, Lua) cannot be plugins.
 //
-// No file is mapped shared. The kernel takes set-user-ID from a file when it is
-// written to, but not when that happens through a mapping: a plugin could put its
-// own code into a program of the workspace that others run as its owner. A mapping
-// for reading would do as well, since mprotect makes it one for writing.
+// No file but the ring is mapped shared. The kernel takes set-user-ID from a file
+// when it is written to, but not when that happens through a mapping: a plugin could
+// put its own code into a program of the workspace that others run as its owner. A
+// mapping for reading would do as well, since mprotect makes it one for writing. So
+// the ring is known by its descriptors, in whose place nothing can be put; see kept.
 func nativeOne(params Params) Table {
 	t := Table{Default: Kill}
 	return t.with(executed(params)...).
-		with(nativeMemory(
+		with(nativeMemory(params,
 			Form{Long(2, 0, protRead, protRead|protWrite, protRead|protExec), Long(3, mapPrivate).Besides(mapFixed | mapNoReplace | mapDenyWrite | mapNoReserve)}, // libraries, files
 		)...).
-		with(files()...)
+		with(files(params)...)
 }
 
 // wasmNative is the "wasm" profile for a third party's plugin, installed before it
@@ -31,12 +32,12 @@ func nativeOne(params Params) Table {
 func wasmNative(params Params) Table {
 	t := Table{Default: Kill}
 	return t.with(executed(params)...).
-		with(nativeMemory(ringMemory())...).
+		with(nativeMemory(params)...).
 		with(
 			forms("openat", "go-plugin makes a file to find a name for its socket, and removes it; other files are answered as not there",
 				Form{Int(2, oRDWR|oCreat|oExcl|oCloexec), without(3, setID)}).or(ENOENT),
 			allow("unlinkat", "that file, and the socket at the end: the only ones that Landlock lets go"),
-			forms("fcntl", "flags of descriptors, seals", Form{Int(1, fGetFD, fSetFD, fGetFL, fSetFL, fDupFDCloexec, fGetSeals)}),
+			descriptors(params),
 			allow("fstat", "libc and Go ask what standard output is"),
 			answer("newfstatat", ENOENT, "as openat"),
 			answer("readlinkat", ENOENT, "as openat"),
@@ -51,6 +52,9 @@ func wasmNative(params Params) Table {
 // executed is what any third party's plugin needs, beside memory and files.
 func executed(params Params) []Rule {
 	rules := slices.Concat(scheduling(params), talking(), starting(params), sockets())
+	if params.Ring {
+		rules = kept(rules, "close", 0)
+	}
 	if params.ExecFD != 0 {
 		rules = append(rules, forms("execveat", "the plugin itself, from the descriptor that the trampoline holds and the execution closes; another file under that number is for Landlock to refuse",
 			Form{Int(0, uint32(params.ExecFD)), Int(4, atEmptyPath)}))
@@ -58,8 +62,46 @@ func executed(params Params) []Rule {
 	return rules
 }
 
-func nativeMemory(maps ...Form) []Rule {
-	maps = append([]Form{privateMemory(0, protRead, protWrite, protRead|protWrite), droppableMemory()}, maps...)
+// kept makes a rule refuse the ring's descriptors as one of its arguments, which
+// would close them or put another file in their place.
+//
+// These are all the calls that could: close_range is not allowed at all; what makes
+// new descriptors takes free numbers; and at an execution those go that are marked so
+// (see descriptors), of which a plugin has one in its hand, of itself.
+func kept(rules []Rule, name string, arg int) []Rule {
+	rules = slices.Clone(rules)
+	for i, r := range rules {
+		if r.Syscall == name {
+			rules[i] = Rule{Syscall: name, When: []Form{{Int(arg, RingOutFD, RingInFD)}}, Then: Refuse(EPERM), Else: r.Then,
+				Why: r.Why + "; the ring's descriptors stay what they are"}
+		}
+	}
+	return rules
+}
+
+// descriptors is fcntl. The ring's are not marked to be closed by an execution.
+func descriptors(params Params) Rule {
+	const why = "flags, seals and copies of descriptors; no leases, and no owners to be signalled"
+	if !params.Ring {
+		return forms("fcntl", why, Form{Int(1, fGetFD, fSetFD, fGetFL, fSetFL, fDupFDCloexec, fGetSeals)})
+	}
+	others := []Form{{Int(1, fGetFD, fGetFL, fSetFL, fDupFDCloexec, fGetSeals)}, {Int(1, fSetFD), Int(0, 0, 1, 2, 3, 4, 7)}}
+	for _, bit := range []uint32{8, 16, 32} { // all numbers above: RLIMIT_NOFILE is 64
+		others = append(others, Form{Int(1, fSetFD), {Arg: 0, Mask: bit, In: []uint32{bit}}})
+	}
+	return forms("fcntl", why+"; the ring's stay what they are", others...)
+}
+
+// ownRing is the memory of the ring by its descriptors, if there is one.
+func ownRing(params Params) []Form {
+	if !params.Ring {
+		return nil
+	}
+	return []Form{append(ringMemory(), Long(4, RingOutFD, RingInFD))}
+}
+
+func nativeMemory(params Params, maps ...Form) []Rule {
+	maps = slices.Concat([]Form{privateMemory(0, protRead, protWrite, protRead|protWrite), droppableMemory()}, ownRing(params), maps)
 	return append(memoryWithoutCode(maps...),
 		forms("mprotect", "guard pages, growing memory, and what a loader makes read-only when it has written it: nothing becomes executable",
 			Form{Long(2, 0).Besides(protRead | protWrite)}))
@@ -97,11 +139,10 @@ func starting(params Params) []Rule {
 }
 
 // files is working with files of the plugin's root.
-func files() []Rule {
+func files(params Params) []Rule {
 	rules := []Rule{
 		answer("ioctl", ENOTTY, "is it a terminal? Among the others is TIOCSTI, which types into the host's"),
-		forms("fcntl", "flags, seals and copies of descriptors; no leases, and no owners to be signalled",
-			Form{Int(1, fGetFD, fSetFD, fGetFL, fSetFL, fDupFDCloexec, fGetSeals)}),
+		descriptors(params),
 		forms("renameat2", "as renameat. Not RENAME_WHITEOUT, which leaves a character device under the old name, and Landlock lets it",
 			Form{Int(4, 0, renameNoReplace, renameExchange)}).or(EINVAL),
 		forms("fallocate", "room for a file, and holes in it; what else there is moves blocks about, and callers do without",
@@ -125,6 +166,9 @@ func files() []Rule {
 	} {
 		rules = append(rules, allow(name, "files of the plugin's root, as far as Landlock allows"))
 	}
+	if params.Ring {
+		rules = kept(kept(rules, "dup2", 1), "dup3", 1)
+	}
 	return rules
 }
 
@@ -142,7 +186,6 @@ func sockets() []Rule {
 		forms("setsockopt", "Go, on a new listener. Not SO_ATTACH_FILTER, a program that the kernel would compile and run",
 			Form{Int(1, solSocket), Int(2, soReuseAddr, soSndBuf, soRcvBuf, soKeepAlive)}).or(EPERM),
 		allow("shutdown", "the end of a connection"),
-		forms("recvmsg", "the ring's descriptors, from the host", Form{Int(0, channelFD)}),
 		allow("sendto", "libc's send, on the one connection"),
 		allow("recvfrom", "libc's recv, on the one connection"),
 		allow("pipe2", "go-plugin takes over standard output"),
@@ -171,6 +214,5 @@ func nativeTwo() Table {
 			kill("socket", "the listener exists"),
 			kill("bind", "the listener exists"),
 			kill("listen", "the listener exists"),
-			kill("recvmsg", "the ring has been received"),
 		)
 }

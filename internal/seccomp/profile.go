@@ -27,7 +27,18 @@ type Params struct {
 	// ExecFD, if not 0, is the descriptor whose file the process executes once
 	// stage one is in force; it must be close-on-exec. For third parties' programs.
 	ExecFD int
+	// Ring says that RingOutFD and RingInFD are a ring's memory files, and stay. For
+	// third parties' programs; without it they map nothing shared.
+	Ring bool
 }
+
+// RingOutFD and RingInFD are what a third party's program has its ring under. A
+// filter sees no files, but it sees their numbers: it lets these two be mapped
+// shared, and lets nothing be put in their place.
+const (
+	RingOutFD = 5
+	RingInFD  = 6
+)
 
 // Table is the table of rules for a stage.
 func (p Profile) Table(stage Stage, params Params) (Table, error) {

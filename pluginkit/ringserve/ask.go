@@ -8,20 +8,22 @@ import (
 
 	"google.golang.org/protobuf/proto"
 
-	"github.com/ringfence/ringfence/pluginkit"
 	"github.com/ringfence/ringfence/pluginkit/ringwire"
 	"github.com/ringfence/ringfence/pluginkit/wire"
 	"github.com/ringfence/ringfence/shmchan"
 )
 
-// Log sends a log line, cut at pluginkit.MaxLog. One that cannot be sent is lost
-// with the channel.
+// Log sends a log line, cut at wire.MaxLog. One that cannot be sent is lost
+// with the channel. It may be called from any goroutine; after the call's end it
+// does nothing.
 func (c *Call) Log(level int32, line string) {
+	line = line[:min(len(line), wire.MaxLog)]
+	producer := c.server.asks.Producer()
+	c.mu.Lock()
+	defer c.mu.Unlock()
 	if c.ended {
 		return
 	}
-	line = line[:min(len(line), pluginkit.MaxLog)]
-	producer := c.server.asks.Producer()
 	c.talked = true
 	room, err := producer.Reserve(context.Background(), ringwire.LogSize+len(line))
 	if c.keep(err) != nil {
@@ -36,10 +38,13 @@ func (c *Call) Log(level int32, line string) {
 var errBroken = errors.New("the host broke the protocol")
 
 // Request asks the host for something and waits for the answer, at most until
-// the call's context ends. The request's id is set here.
+// the call's context ends. The request's id is set here. It may be called from any
+// goroutine: one question is open at a time, and the others wait.
 //
 // Errors: the context's, and those of the channel.
 func (c *Call) Request(request *wire.CapabilityRequest) (*wire.CapabilityReply, error) {
+	c.asking.Lock()
+	defer c.asking.Unlock()
 	if err := c.ctx.Err(); err != nil {
 		return nil, err
 	}
@@ -49,8 +54,8 @@ func (c *Call) Request(request *wire.CapabilityRequest) (*wire.CapabilityReply, 
 	if err != nil {
 		return nil, err
 	}
-	if len(message) > pluginkit.MaxMessage {
-		return nil, fmt.Errorf("a request of %d bytes (maximum %d)", len(message), pluginkit.MaxMessage)
+	if len(message) > wire.MaxMessage {
+		return nil, fmt.Errorf("a request of %d bytes (maximum %d)", len(message), wire.MaxMessage)
 	}
 	q := &question{id: request.Id, answered: make(chan struct{})}
 	if err := c.ask(q, ringwire.KindRequest, message); err != nil {
@@ -66,6 +71,8 @@ func (c *Call) Request(request *wire.CapabilityRequest) (*wire.CapabilityReply, 
 //
 // Errors: as Request's.
 func (c *Call) Read(handle, offset uint64, length uint32, sink func(at uint64, b []byte) error) (piece ringwire.Piece, n uint64, why string, err error) {
+	c.asking.Lock()
+	defer c.asking.Unlock()
 	if err := c.ctx.Err(); err != nil {
 		return piece, 0, "", err
 	}
@@ -82,7 +89,7 @@ func (c *Call) Read(handle, offset uint64, length uint32, sink func(at uint64, b
 // sink gets them in order, in pieces of any size.
 func (c *Call) Pull(sink func(at uint64, b []byte) error) error {
 	for at := uint64(0); at < c.ArgumentsBytes; {
-		length := uint32(min(c.ArgumentsBytes-at, pluginkit.MaxPiece))
+		length := uint32(min(c.ArgumentsBytes-at, wire.MaxPiece))
 		begin := at
 		piece, n, why, err := c.Read(c.Handle, at, length, func(at uint64, b []byte) error { return sink(begin+at, b) })
 		switch {
@@ -117,12 +124,9 @@ type question struct {
 }
 
 func (c *Call) ask(q *question, kind ringwire.Kind, message []byte) error {
-	c.talked = true
 	in := &c.server.inbox
-	in.expect(q)
-	defer in.forget()
-	err := c.server.asks.Producer().Send(context.Background(), shmchan.Header{Kind: kind, Call: c.number}, message)
-	if c.keep(err) != nil {
+	defer in.forget(q)
+	if err := c.pose(q, kind, message); err != nil {
 		return err
 	}
 	select {
@@ -131,8 +135,20 @@ func (c *Call) ask(q *question, kind ringwire.Kind, message []byte) error {
 	case <-c.ctx.Done():
 		return c.ctx.Err()
 	case <-c.server.channel.Done():
-		return c.keep(c.server.channel.Err())
+		return c.server.channel.Err()
 	}
+}
+
+// pose sends a question, unless the call has ended.
+func (c *Call) pose(q *question, kind ringwire.Kind, message []byte) error {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if c.ended {
+		return context.Canceled
+	}
+	c.talked = true
+	c.server.inbox.expect(q)
+	return c.keep(c.server.asks.Producer().Send(context.Background(), shmchan.Header{Kind: kind, Call: c.number}, message))
 }
 
 // inbox is where the listener finds who waits for what it hears.
@@ -168,8 +184,11 @@ func (in *inbox) expect(q *question) {
 	in.open = q
 }
 
-func (in *inbox) forget() {
+// forget gives up a question, unless it has made room for another one.
+func (in *inbox) forget(q *question) {
 	in.mu.Lock()
 	defer in.mu.Unlock()
-	in.open = nil
+	if in.open == q {
+		in.open = nil
+	}
 }

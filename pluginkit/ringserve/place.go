@@ -25,6 +25,8 @@ func (c *Call) ArgumentsAt() (p Place, ok bool) {
 // Room reserves the largest room that a result can have in one piece, before it is
 // known, and says where it lies. Result uses it if the result fits.
 func (c *Call) Room() (Place, error) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
 	if c.ended || c.reserved {
 		return Place{}, shmchan.ErrCommitted
 	}
@@ -36,6 +38,15 @@ func (c *Call) Room() (Place, error) {
 	c.room, c.reserved = room, true
 	at, epoch := room.Place()
 	return Place{At: uint64(at), Size: uint64(len(room.Bytes())), Epoch: epoch}, nil
+}
+
+// RoomBytes are the room's bytes, for a result that is written in place by this
+// process itself; nil without a room. They are valid until the end of the call.
+func (c *Call) RoomBytes() []byte {
+	if !c.reserved {
+		return nil
+	}
+	return c.room.Bytes()
 }
 
 func (c *Call) abandonRoom() error {

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"sync"
 
 	"github.com/ringfence/ringfence/pluginkit/ringwire"
 	"github.com/ringfence/ringfence/pluginkit/wire"
@@ -13,6 +14,15 @@ import (
 // Handler serves calls. A call is over when Call has returned, and must have been
 // ended by then, with Result, Fail or Worn; if it has not, it fails.
 type Handler interface{ Call(*Call) }
+
+// Grower is a Handler that can move to larger memory, which the host offers when a
+// ring stays full. Grow runs between two calls: it takes the two files that the
+// host has sent, and has the channel Adopt them. It reports whether the guest has
+// windows of the new memory. After an error nothing has changed, or the channel
+// has ended.
+type Grower interface {
+	Grow(shape ringwire.Shape) (windows bool, err error)
+}
 
 // Serve serves calls until the channel ends, and returns why it did: nil when the
 // host closed it.
@@ -44,6 +54,12 @@ func (s *server) serve(handler Handler) error {
 		if err != nil {
 			return err
 		}
+		if frame.Header().Kind == ringwire.KindGrow {
+			if err := s.grow(frame, handler); err != nil {
+				return err
+			}
+			continue
+		}
 		c, err := s.accept(frame)
 		if err != nil {
 			return err
@@ -73,7 +89,7 @@ func (s *server) accept(frame shmchan.Frame) (*Call, error) {
 }
 
 // Call is one call. Its methods are for the goroutine that Handler.Call was
-// called on.
+// called on, unless they say otherwise.
 type Call struct {
 	ringwire.Start
 	server *server
@@ -85,10 +101,14 @@ type Call struct {
 	reserved bool
 
 	released bool
-	talked   bool
-	ended    bool
-	lastID   uint64
-	err      error // of the channel
+
+	asking sync.Mutex // held by whoever waits for an answer, before mu
+	lastID uint64     // guarded by asking
+
+	mu     sync.Mutex // held by whoever sends on the capabilities lane
+	talked bool       // guarded by mu until ended
+	ended  bool       // likewise
+	err    error      // of the channel; guarded by mu until ended
 }
 
 // Context ends when the host no longer wants the call, or its time is over.
@@ -106,6 +126,12 @@ func (c *Call) Inline() []byte {
 // Release gives the arguments' memory back to the host. It may be left to the end
 // of the call.
 func (c *Call) Release() error {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	return c.release()
+}
+
+func (c *Call) release() error {
 	if c.released {
 		return nil
 	}
@@ -114,6 +140,8 @@ func (c *Call) Release() error {
 }
 
 // keep remembers the first error of the channel, after which nothing works.
+//
+// Preconditions: mu is held, or the call has ended.
 func (c *Call) keep(err error) error {
 	if err != nil && c.err == nil {
 		c.err = err
@@ -216,11 +244,13 @@ func (c *Call) mark(kind ringwire.Kind) ringwire.Kind {
 // conclude prepares the end: the host is to have its memory back, and to know
 // the last of what the call asked for, before it hears of the end.
 func (c *Call) conclude() error {
+	c.mu.Lock()
+	defer c.mu.Unlock()
 	if c.ended {
 		return errors.New("the call has ended already")
 	}
 	c.ended = true
-	if err := c.Release(); err != nil {
+	if err := c.release(); err != nil {
 		return err
 	}
 	c.server.inbox.end(c)

@@ -4,7 +4,7 @@ import (
 	"fmt"
 	"time"
 
-	"github.com/ringfence/ringfence/pluginkit"
+	"github.com/ringfence/ringfence/pluginkit/wire"
 	"github.com/ringfence/ringfence/shmchan"
 )
 
@@ -37,7 +37,13 @@ type Shape struct {
 	Ring, Capabilities uint64
 	// MessageTimeout is how long either side may make no progress.
 	MessageTimeout time.Duration
+	// NoSpin has this side sleep whenever it waits, for measuring what that costs. It
+	// is not negotiated; a sandbox finds it in its environment.
+	NoSpin bool
 }
+
+// NoSpinEnv is the variable with which a sandbox process sets Shape.NoSpin.
+const NoSpinEnv = "RINGFENCE_NO_SPIN"
 
 // ShapeOf is the shape of a channel whose calls lane has rings of that size.
 func ShapeOf(ring uint64, timeout time.Duration) Shape {
@@ -61,15 +67,30 @@ func (s Shape) Check() error {
 // Config is the configuration of a channel of this shape, from the host's side,
 // as both ends need it.
 func (s Shape) Config() shmchan.Config {
-	calls := shmchan.RingConfig{Data: int64(s.Ring), Slots: slots, MaxMessage: pluginkit.MaxArguments}
-	capabilities := shmchan.RingConfig{Data: int64(s.Capabilities), Slots: slots, MaxMessage: pluginkit.MaxMessage}
+	calls := shmchan.RingConfig{Data: int64(s.Ring), Slots: slots, MaxMessage: wire.MaxArguments}
+	capabilities := shmchan.RingConfig{Data: int64(s.Capabilities), Slots: slots, MaxMessage: wire.MaxMessage}
+	spin := time.Duration(0) // shmchan's default: as long as it pays
+	if s.NoSpin {
+		spin = -1
+	}
 	return shmchan.Config{
+		Spin: spin,
 		Lanes: []shmchan.LaneConfig{
 			Calls:        {Name: "calls", Outbound: calls, Inbound: calls},
 			Capabilities: {Name: "capabilities", Outbound: capabilities, Inbound: capabilities},
 		},
 		MessageTimeout: s.MessageTimeout,
 	}
+}
+
+// Grown is the next larger shape: each ring twice as large, and none larger than
+// largest; ok is false when there is no larger one.
+func (s Shape) Grown(largest uint64) (next Shape, ok bool) {
+	next = s
+	for _, size := range []*uint64{&next.Ring, &next.Capabilities} {
+		*size = max(*size, min(2**size, largest/MinRing*MinRing, MaxRing))
+	}
+	return next, next != s
 }
 
 // LargestCall is how many bytes of arguments fit a Call; more are pulled.

@@ -15,6 +15,7 @@ type Kind = uint8
 // What the host sends.
 const (
 	KindCall   Kind = 0x01 // calls: a Start, then the arguments unless they are to be pulled
+	KindGrow   Kind = 0x02 // calls: a Grow, between two calls; its memory has come before it
 	KindReply  Kind = 0x41 // capabilities: a wire.CapabilityReply
 	KindPiece  Kind = 0x42 // capabilities: a Piece, then bytes
 	KindCancel Kind = 0x43 // capabilities: no bytes
@@ -27,6 +28,8 @@ const (
 	KindBadArgs   Kind = 0x22 // calls: the bytes of a result, which say what is wrong with the arguments
 	KindFailure   Kind = 0x28 // calls: a Failure
 	KindWorn      Kind = 0x29 // calls: no bytes; nothing of the call has run
+	KindGrown     Kind = 0x2a // calls: a Grown; the first message in the new memory
+	KindStays     Kind = 0x2b // calls: why the sandbox does not take the new memory, in words
 
 	KindRequest Kind = 0x51 // capabilities: a wire.CapabilityRequest
 	KindRead    Kind = 0x52 // capabilities: a Read
@@ -42,9 +45,9 @@ const (
 // KindName is for error messages.
 func KindName(k Kind) string {
 	names := map[Kind]string{
-		KindCall: "call", KindReply: "reply", KindPiece: "piece", KindCancel: "cancel",
+		KindCall: "call", KindGrow: "grow", KindReply: "reply", KindPiece: "piece", KindCancel: "cancel",
 		KindResult: "result", KindToolError: "tool error", KindBadArgs: "bad arguments",
-		KindFailure: "failure", KindWorn: "worn",
+		KindFailure: "failure", KindWorn: "worn", KindGrown: "grown", KindStays: "stays",
 		KindRequest: "request", KindRead: "read", KindLog: "log", KindDone: "done",
 	}
 	if name := names[k&^Talked]; name != "" {

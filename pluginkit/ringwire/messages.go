@@ -4,7 +4,6 @@ import (
 	"encoding/binary"
 	"fmt"
 
-	"github.com/ringfence/ringfence/pluginkit"
 	"github.com/ringfence/ringfence/pluginkit/wire"
 )
 
@@ -15,6 +14,8 @@ const (
 	ReadSize    = 32
 	FailureSize = 4
 	LogSize     = 4
+	GrowSize    = 16
+	GrownSize   = 4
 )
 
 // Start begins a call. All numbers are little-endian:
@@ -59,8 +60,8 @@ func ParseStart(b []byte) (Start, error) {
 	}
 	follow := uint64(len(b) - StartSize)
 	switch {
-	case s.ArgumentsBytes > pluginkit.MaxArguments:
-		return Start{}, fmt.Errorf("arguments of %d bytes (at most %d)", s.ArgumentsBytes, uint64(pluginkit.MaxArguments))
+	case s.ArgumentsBytes > wire.MaxArguments:
+		return Start{}, fmt.Errorf("arguments of %d bytes (at most %d)", s.ArgumentsBytes, uint64(wire.MaxArguments))
 	case s.Handle == 0 && follow != s.ArgumentsBytes:
 		return Start{}, fmt.Errorf("%d bytes of arguments where %d were announced", follow, s.ArgumentsBytes)
 	case s.Handle != 0 && follow != 0:
@@ -74,7 +75,7 @@ func ParseStart(b []byte) (Start, error) {
 //	0   u64  id, echoed in the Piece
 //	8   u64  handle
 //	16  u64  offset
-//	24  u32  length, at most pluginkit.MaxPiece
+//	24  u32  length, at most wire.MaxPiece
 //	28  u32  0
 type Read struct {
 	ID, Handle, Offset uint64
@@ -138,17 +139,17 @@ func ParsePiece(b []byte) (Piece, error) {
 }
 
 // AppendFailure appends the message for a failure: its kind as a u32, and its
-// text, cut at pluginkit.MaxFailure.
+// text, cut at wire.MaxFailure.
 func AppendFailure(b []byte, f *wire.Failure) []byte {
 	text := f.GetMessage()
 	b = binary.LittleEndian.AppendUint32(b, uint32(f.GetKind()))
-	return append(b, text[:min(len(text), pluginkit.MaxFailure)]...)
+	return append(b, text[:min(len(text), wire.MaxFailure)]...)
 }
 
 // ParseFailure reads a failure. The text is the sandbox's, as it came.
 func ParseFailure(b []byte) (*wire.Failure, error) {
-	if len(b) < FailureSize || len(b) > FailureSize+pluginkit.MaxFailure {
-		return nil, fmt.Errorf("a failure of %d bytes (%d to %d)", len(b), FailureSize, FailureSize+pluginkit.MaxFailure)
+	if len(b) < FailureSize || len(b) > FailureSize+wire.MaxFailure {
+		return nil, fmt.Errorf("a failure of %d bytes (%d to %d)", len(b), FailureSize, FailureSize+wire.MaxFailure)
 	}
 	return &wire.Failure{Kind: wire.FailureKind(binary.LittleEndian.Uint32(b)), Message: string(b[FailureSize:])}, nil
 }
@@ -160,8 +161,54 @@ func PutLog(b []byte, level int32) { binary.LittleEndian.PutUint32(b, uint32(lev
 // ParseLog reads a log line. The text is the sandbox's, as it came, and is valid
 // as long as b is.
 func ParseLog(b []byte) (level int32, text []byte, err error) {
-	if len(b) < LogSize || len(b) > LogSize+pluginkit.MaxLog {
-		return 0, nil, fmt.Errorf("a log line of %d bytes (%d to %d)", len(b), LogSize, LogSize+pluginkit.MaxLog)
+	if len(b) < LogSize || len(b) > LogSize+wire.MaxLog {
+		return 0, nil, fmt.Errorf("a log line of %d bytes (%d to %d)", len(b), LogSize, LogSize+wire.MaxLog)
 	}
 	return int32(binary.LittleEndian.Uint32(b)), b[LogSize:], nil
+}
+
+// Grow asks the sandbox to move to larger memory, whose two files it has been
+// sent like the first ones.
+//
+//	0   u64  data area of each ring of the calls lane, in bytes
+//	8   u64  the same of the capabilities lane
+type Grow struct{ Ring, Capabilities uint64 }
+
+// Bytes is the message.
+func (g Grow) Bytes() [GrowSize]byte {
+	var b [GrowSize]byte
+	binary.LittleEndian.PutUint64(b[0:], g.Ring)
+	binary.LittleEndian.PutUint64(b[8:], g.Capabilities)
+	return b
+}
+
+// ParseGrow reads a Grow. Whether there can be such a channel is for the caller
+// to check; see Shape.Check.
+func ParseGrow(b []byte) (Grow, error) {
+	if len(b) != GrowSize {
+		return Grow{}, fmt.Errorf("a grow of %d bytes (exactly %d)", len(b), GrowSize)
+	}
+	return Grow{Ring: binary.LittleEndian.Uint64(b[0:]), Capabilities: binary.LittleEndian.Uint64(b[8:])}, nil
+}
+
+// Grown answers a Grow, in the new memory.
+//
+//	0   u32  1: the guest has windows of the new memory; 0: it has none
+type Grown struct{ Windows bool }
+
+// Bytes is the message.
+func (g Grown) Bytes() [GrownSize]byte {
+	var b [GrownSize]byte
+	if g.Windows {
+		b[0] = 1
+	}
+	return b
+}
+
+// ParseGrown reads a Grown.
+func ParseGrown(b []byte) (Grown, error) {
+	if len(b) != GrownSize {
+		return Grown{}, fmt.Errorf("a grown of %d bytes (exactly %d)", len(b), GrownSize)
+	}
+	return Grown{Windows: binary.LittleEndian.Uint32(b) == 1}, nil
 }

@@ -8,7 +8,6 @@ import (
 	"strings"
 	"testing"
 
-	"github.com/ringfence/ringfence/pluginkit"
 	"github.com/ringfence/ringfence/pluginkit/wire"
 )
 
@@ -20,12 +19,13 @@ func TestTheMessagesHaveNotChanged(t *testing.T) {
 	Start{Tool: 1, TimeoutMillis: 2, ArgumentsBytes: 3, Handle: 4, MaxResult: 5}.Put(start)
 	read := Read{ID: 1, Handle: 2, Offset: 3, Length: 4}.Bytes()
 	piece := Piece{ID: 1, BodyBytes: 2, Code: wire.Code_CODE_LIMIT}.Bytes()
+	grow, grown := Grow{Ring: 1, Capabilities: 2}.Bytes(), Grown{Windows: true}.Bytes()
 	log := append(make([]byte, LogSize), "careful"...)
 	PutLog(log, 2)
 	kinds := []byte{KindCall, KindReply, KindPiece, KindCancel, KindResult, KindToolError, KindBadArgs, KindFailure, KindWorn,
-		KindRequest, KindRead, KindLog, KindDone, Talked}
+		KindRequest, KindRead, KindLog, KindDone, Talked, KindGrow, KindGrown, KindStays}
 	for name, got := range map[string][]byte{
-		"start": start, "read": read[:], "piece": piece[:], "log": log, "kinds": kinds,
+		"start": start, "read": read[:], "piece": piece[:], "log": log, "kinds": kinds, "grow": grow[:], "grown": grown[:],
 		"failure": AppendFailure(nil, &wire.Failure{Kind: wire.FailureKind_FAILURE_TRAP, Message: "unreachable"}),
 	} {
 		path := filepath.Join("testdata", name+".golden")
@@ -61,8 +61,19 @@ func TestWhatIsParsedIsWhatWasWritten(t *testing.T) {
 	if got, err := ParsePiece(append(head[:], "data"...)); err != nil || got != piece {
 		t.Errorf("piece: %+v, %v", got, err)
 	}
-	long := &wire.Failure{Kind: wire.FailureKind_FAILURE_EXIT, Message: strings.Repeat("x", pluginkit.MaxFailure+1)}
-	if got, err := ParseFailure(AppendFailure(nil, long)); err != nil || got.Kind != long.Kind || len(got.Message) != pluginkit.MaxFailure {
+	grow := Grow{Ring: 1 << 63, Capabilities: 1<<64 - 1}
+	asked := grow.Bytes()
+	if got, err := ParseGrow(asked[:]); err != nil || got != grow {
+		t.Errorf("grow: %+v, %v", got, err)
+	}
+	for _, grown := range []Grown{{}, {Windows: true}} {
+		answer := grown.Bytes()
+		if got, err := ParseGrown(answer[:]); err != nil || got != grown {
+			t.Errorf("grown: %+v, %v", got, err)
+		}
+	}
+	long := &wire.Failure{Kind: wire.FailureKind_FAILURE_EXIT, Message: strings.Repeat("x", wire.MaxFailure+1)}
+	if got, err := ParseFailure(AppendFailure(nil, long)); err != nil || got.Kind != long.Kind || len(got.Message) != wire.MaxFailure {
 		t.Errorf("failure: %v, %v", got, err)
 	}
 }
@@ -78,7 +89,7 @@ func TestMessagesThatAreNotWhatTheySayAreRefused(t *testing.T) {
 		"fewer than announced":      start(Start{ArgumentsBytes: 5}, 4),
 		"more than announced":       start(Start{ArgumentsBytes: 5}, 6),
 		"in place and to be pulled": start(Start{ArgumentsBytes: 5, Handle: 1}, 5),
-		"too many":                  start(Start{ArgumentsBytes: pluginkit.MaxArguments + 1, Handle: 1}, 0),
+		"too many":                  start(Start{ArgumentsBytes: wire.MaxArguments + 1, Handle: 1}, 0),
 	} {
 		if s, err := ParseStart(b); err == nil {
 			t.Errorf("start, %s: %+v", name, s)
@@ -89,15 +100,25 @@ func TestMessagesThatAreNotWhatTheySayAreRefused(t *testing.T) {
 			t.Errorf("a read of %d bytes", n)
 		}
 	}
+	for _, n := range []int{0, GrowSize - 1, GrowSize + 1} {
+		if _, err := ParseGrow(make([]byte, n)); err == nil {
+			t.Errorf("a grow of %d bytes", n)
+		}
+	}
+	for _, n := range []int{0, GrownSize - 1, GrownSize + 1} {
+		if _, err := ParseGrown(make([]byte, n)); err == nil {
+			t.Errorf("a grown of %d bytes", n)
+		}
+	}
 	if _, err := ParsePiece(make([]byte, PieceSize-1)); err == nil {
 		t.Error("a short piece")
 	}
-	for _, n := range []int{0, FailureSize - 1, FailureSize + pluginkit.MaxFailure + 1} {
+	for _, n := range []int{0, FailureSize - 1, FailureSize + wire.MaxFailure + 1} {
 		if _, err := ParseFailure(make([]byte, n)); err == nil {
 			t.Errorf("a failure of %d bytes", n)
 		}
 	}
-	for _, n := range []int{0, LogSize - 1, LogSize + pluginkit.MaxLog + 1} {
+	for _, n := range []int{0, LogSize - 1, LogSize + wire.MaxLog + 1} {
 		if _, _, err := ParseLog(make([]byte, n)); err == nil {
 			t.Errorf("a log line of %d bytes", n)
 		}
@@ -124,6 +145,29 @@ func TestShapes(t *testing.T) {
 	}
 }
 
+// A ring grows to what is allowed, and no further; one that is larger keeps its
+// size.
+func TestShapesGrowUpToTheirMaximum(t *testing.T) {
+	s := ShapeOf(MinRing, 1e9)
+	for _, want := range []uint64{2 * MinRing, 4 * MinRing, 5 * MinRing} {
+		next, ok := s.Grown(5*MinRing + 1)
+		if !ok || next.Ring != want || next.Capabilities != want || next.Check() != nil {
+			t.Fatalf("%+v, want %d", next, want)
+		}
+		s = next
+	}
+	if next, ok := s.Grown(5*MinRing + 1); ok || next != s {
+		t.Errorf("%+v grew to %+v", s, next)
+	}
+	big := ShapeOf(DefaultRing, 1e9)
+	if next, ok := big.Grown(0); ok || next != big {
+		t.Errorf("%+v grew to %+v", big, next)
+	}
+	if next, ok := ShapeOf(MaxRing, 1e9).Grown(1 << 63); !ok || next.Check() != nil {
+		t.Errorf("%+v", next)
+	}
+}
+
 // FuzzMessages: no bytes of a peer make a parser panic, or pass its bounds.
 func FuzzMessages(f *testing.F) {
 	b := make([]byte, StartSize+2)
@@ -141,10 +185,12 @@ func FuzzMessages(f *testing.F) {
 			}
 		}
 		ParsePiece(b)
-		if failure, err := ParseFailure(b); err == nil && len(failure.Message) > pluginkit.MaxFailure {
+		ParseGrow(b)
+		ParseGrown(b)
+		if failure, err := ParseFailure(b); err == nil && len(failure.Message) > wire.MaxFailure {
 			t.Errorf("failure of %d bytes", len(failure.Message))
 		}
-		if _, text, err := ParseLog(b); err == nil && len(text) > pluginkit.MaxLog {
+		if _, text, err := ParseLog(b); err == nil && len(text) > wire.MaxLog {
 			t.Errorf("log of %d bytes", len(text))
 		}
 	})

@@ -4,6 +4,7 @@ import (
 	"errors"
 	"fmt"
 	"os"
+	"slices"
 
 	"golang.org/x/sys/unix"
 
@@ -28,7 +29,8 @@ func (j *jail) seccomp() (string, error) {
 	if err := unix.Chdir(string(j.Home)); err != nil {
 		return "", fmt.Errorf("enter %s: %w", j.Home, err)
 	}
-	if err := j.filter(seccomp.Profile(j.Seccomp), seccomp.Params{PID: os.Getpid(), ExecFD: fd}); err != nil {
+	ring := slices.Contains(j.Files, seccomp.RingOutFD) && slices.Contains(j.Files, seccomp.RingInFD)
+	if err := j.filter(seccomp.Profile(j.Seccomp), seccomp.Params{PID: os.Getpid(), ExecFD: fd, Ring: ring}); err != nil {
 		return "", err
 	}
 	j.program = fd

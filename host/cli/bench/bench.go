@@ -1,6 +1,14 @@
 // Package bench measures what a call costs on this machine: the whole of it, as a
 // program that embeds package host sees it, over each way that calls can travel,
-// in one run. Only ratios within a run mean anything on another machine.
+// beside what a round trip between two processes costs without guests, a start
+// without a running sandbox, and, if there is one, another library's call. It does so
+// in one run, round by round: only ratios within a run mean anything elsewhere.
+//
+//	calls.go   calls over each way
+//	floors.go  bare round trips between two processes
+//	cold.go    starts
+//	peer.go    another program's calls
+//	ratios.go  what was aimed at
 package bench
 
 import (
@@ -8,20 +16,16 @@ import (
 	"errors"
 	"fmt"
 	"io"
-	"os"
-	"path/filepath"
-	"runtime"
 	"slices"
-	"strings"
 	"time"
 
 	"github.com/ringfence/ringfence/host"
-	"github.com/ringfence/ringfence/policies"
+	"github.com/ringfence/ringfence/internal/pingpong"
 )
 
 // Config says what is measured, and where progress goes.
 type Config struct {
-	// Out gets one line for each round, and the table.
+	// Out gets one line for each round.
 	Out io.Writer
 	// Tools is the folder of the first-party .wasm files.
 	Tools string
@@ -29,185 +33,133 @@ type Config struct {
 	Options host.Options
 	// Quick measures fewer sizes, and once.
 	Quick bool
+	// CallsOnly leaves out everything but calls into guests.
+	CallsOnly bool
+	// Peer is a program that measures the calls of another library; see peer.go. ""
+	// leaves it out.
+	Peer string
 }
 
-// Report is what was measured. The names in its JSON form are stable.
+// Report is what was measured. The names in its JSON form are stable: a name keeps its
+// meaning and unit, and new ones may come. Times are microseconds, and medians of the
+// rounds.
 type Report struct {
-	System string `json:"system"` // "linux/amd64"
-	CPUs   int    `json:"cpus"`
-	Rounds int    `json:"rounds"` // each way and size is measured once a round
-	Rows   []Row  `json:"rows"`
+	Machine pingpong.Machine `json:"machine"`
+	Rounds  int              `json:"rounds"` // everything is measured once a round
+	Rows    []Row            `json:"rows"`
+	Floors  []Floor          `json:"floors,omitempty"`
+	Peers   []Peer           `json:"peers,omitempty"`
+	Cold    []Cold           `json:"cold,omitempty"`
+	Ratios  []Ratio          `json:"ratios,omitempty"`
 }
 
 // Row is one way of a call with arguments of one size.
 type Row struct {
-	// Way is how calls travel: "grpc", or over the ring: "ring" (in place, in
-	// windows of the guest's memory), "ring_copying" (without windows), or
-	// "ring_fresh" (a fresh instance for each call, calls as fast as these get
-	// ready).
+	// Way is how calls travel; see ways.
 	Way string `json:"way"`
 	// Tool is "head", which reads the first byte of its arguments, or "echo", which
 	// returns them.
 	Tool string `json:"tool"`
 	Size int    `json:"size"` // bytes of arguments
-	// Calls is how many were measured. The times are medians of the rounds, in
-	// microseconds: of the whole call, and of the part of it between the host and
-	// the sandbox.
-	Calls      int     `json:"calls"`
+	// Calls is how many were measured, in all rounds.
+	Calls int `json:"calls"`
+	// P50 and P99 are of the whole call; SandboxP50 and SandboxP99 of the part of it
+	// between the host and the sandbox.
 	P50        float64 `json:"p50_us"`
 	P99        float64 `json:"p99_us"`
 	SandboxP50 float64 `json:"sandbox_p50_us"`
+	SandboxP99 float64 `json:"sandbox_p99_us"`
 	// SpeedUp is how many times the median call over gRPC takes as long, in the
 	// sandbox part, in the same run.
 	SpeedUp float64 `json:"speed_up_over_grpc"`
 }
 
-const policyText = `
-plugin "session" {
-  source   = "TOOLS/echo.wasm"
-  lifetime = "session"
+// Floor is a round trip between two processes without a guest.
+type Floor struct {
+	// What is "atomic" and "futex" (two words, no message), "ring_spinning",
+	// "ring_blocking", "unix" (a socket), "grpc" (go-plugin's), or "memcpy" (a message
+	// copied once, within one process).
+	What string  `json:"what"`
+	Size int     `json:"size"` // bytes of the message each way; 0 for words
+	P50  float64 `json:"p50_us"`
+	P99  float64 `json:"p99_us"`
 }
 
-plugin "fresh" {
-  source   = "TOOLS/echo.wasm"
-  lifetime = "call"
+// Peer is a call of another library's, in its own process.
+type Peer struct {
+	Way   string  `json:"way"`
+	Tool  string  `json:"tool"` // as in Row
+	Size  int     `json:"size"`
+	Calls int     `json:"calls"`
+	P50   float64 `json:"p50_us"`
+	P99   float64 `json:"p99_us"`
 }
-`
 
-// ways are how a call can travel.
-var ways = []struct {
-	name, plugin string
-	options      func(*host.Options)
-	transport    string
-}{
-	{"grpc", "session", func(o *host.Options) { o.NoRing = true }, "grpc"},
-	{"ring_copying", "session", func(o *host.Options) { o.NoWindows = true }, "ring"},
-	{"ring", "session", func(*host.Options) {}, "ring"},
-	{"ring_fresh", "fresh", func(*host.Options) {}, "ring"},
+// Cold is a first call.
+type Cold struct {
+	ModuleBytes int64 `json:"module_bytes"`
+	// Cached says that the compiled module was at hand.
+	Cached bool `json:"cached"`
+	// Host is from opening a host to the first answer, and Sandbox what of it, or of
+	// the first call of a plugin in a host that runs, went into starting the sandbox.
+	Host    float64 `json:"host_us"`
+	Sandbox float64 `json:"sandbox_us"`
+	Runs    int     `json:"runs"`
 }
 
 // Run measures.
 func Run(ctx context.Context, c Config) (_ *Report, err error) {
-	b := &bench{Config: c}
-	sizes, slice := []int{64, 4 << 10, 64 << 10, 1 << 20, 4 << 20}, 150*time.Millisecond
-	rounds := 3
+	b := &bench{Config: c, sizes: []int{64, 4 << 10, 64 << 10, 1 << 20, 4 << 20}, slice: 150 * time.Millisecond, rounds: 3}
 	if c.Quick {
-		sizes, slice, rounds = []int{64, 64 << 10, 1 << 20}, 60*time.Millisecond, 1
+		b.sizes, b.slice, b.rounds = []int{64, 64 << 10, 1 << 20}, 60*time.Millisecond, 1
 	}
 	defer func() { err = errors.Join(err, b.close()) }()
 	if err := b.open(ctx); err != nil {
 		return nil, err
 	}
-	for round := range rounds {
-		fmt.Fprintf(c.Out, "round %d of %d\n", round+1, rounds)
-		for _, tool := range []string{"head", "echo"} {
-			for _, size := range sizes {
-				for way := range ways {
-					if err := b.measure(ctx, way, tool, size, slice); err != nil {
-						return nil, err
-					}
-				}
-			}
+	for round := range b.rounds {
+		fmt.Fprintf(c.Out, "round %d of %d\n", round+1, b.rounds)
+		if err := b.round(ctx); err != nil {
+			return nil, err
 		}
 	}
-	return &Report{System: runtime.GOOS + "/" + runtime.GOARCH, CPUs: runtime.NumCPU(), Rounds: rounds, Rows: b.rows()}, nil
+	r := &Report{Machine: pingpong.ThisMachine(), Rounds: b.rounds, Rows: b.rows(), Floors: b.floorRows(), Peers: b.peerRows(), Cold: b.coldRows()}
+	if !c.CallsOnly {
+		r.Ratios = ratios(r)
+	}
+	return r, nil
 }
 
 type bench struct {
 	Config
-	hosts []*host.Host // by way
-	cells []*cell
+	sizes  []int
+	slice  time.Duration // for each cell of a round
+	rounds int
+
+	dir    string       // of policies
+	hosts  []*host.Host // by way
+	cells  []*cell
+	floors map[Floor][]pingpong.Result // by What and Size
+	peers  map[Peer][]Peer             // by Way, Tool and Size
+	cold   map[bool][]Cold             // by Cached
 }
 
-// cell is one way, tool and size, round by round.
-type cell struct {
-	way        int
-	tool       string
-	size       int
-	calls      int
-	p50, p99   []float64
-	sandboxP50 []float64
-}
-
-// open starts a host for each way, with its sandbox running.
-func (b *bench) open(ctx context.Context) error {
-	tools, err := filepath.Abs(b.Tools)
-	if err != nil {
-		return err
-	}
-	dir, err := os.MkdirTemp("", "ringfence-bench-")
-	if err != nil {
-		return err
-	}
-	defer os.RemoveAll(dir)
-	path := filepath.Join(dir, "bench.hcl")
-	if err := os.WriteFile(path, []byte(strings.ReplaceAll(policyText, "TOOLS", filepath.ToSlash(tools))), 0o600); err != nil {
-		return err
-	}
-	policy, err := policies.Load(path, policies.Options{})
-	if err != nil {
-		return err
-	}
-	for _, way := range ways {
-		options := b.Options
-		way.options(&options)
-		h, err := host.Open(policy, options)
-		if err != nil {
+func (b *bench) round(ctx context.Context) error {
+	if !b.CallsOnly {
+		if err := b.measureFloors(); err != nil {
 			return err
 		}
-		b.hosts = append(b.hosts, h)
-		r, err := h.Call(ctx, way.plugin+".head", nil)
-		if err != nil {
-			return err
-		}
-		if r.Transport != way.transport {
-			return fmt.Errorf("calls go over %s, not %s: %s", r.Transport, way.transport, h.Status()[0].Reason)
-		}
 	}
-	return nil
-}
-
-func (b *bench) close() error {
-	var errs []error
-	for _, h := range b.hosts {
-		errs = append(errs, h.Close())
+	if err := b.measureCalls(ctx); err != nil {
+		return err
 	}
-	return errors.Join(errs...)
-}
-
-// fewest is how many calls a cell has at least.
-const fewest = 5
-
-// measure makes calls for a while, one after the other.
-func (b *bench) measure(ctx context.Context, way int, tool string, size int, slice time.Duration) error {
-	const frame = `{"text":""}`
-	arguments := []byte(`{"text":"` + strings.Repeat("x", size-len(frame)) + `"}`)
-	name := ways[way].plugin + "." + tool
-	var whole, inside []time.Duration
-	for began := time.Now(); len(whole) < fewest || time.Since(began) < slice; {
-		at := time.Now()
-		r, err := b.hosts[way].Call(ctx, name, arguments)
-		if err != nil {
-			return fmt.Errorf("%s with %d bytes over %s: %w", tool, size, ways[way].name, err)
-		}
-		whole, inside = append(whole, time.Since(at)), append(inside, r.Duration)
+	if b.CallsOnly {
+		return nil
 	}
-	c := b.cell(way, tool, size)
-	c.calls += len(whole)
-	c.p50, c.p99 = append(c.p50, quantile(whole, 50)), append(c.p99, quantile(whole, 99))
-	c.sandboxP50 = append(c.sandboxP50, quantile(inside, 50))
-	return nil
-}
-
-func (b *bench) cell(way int, tool string, size int) *cell {
-	for _, c := range b.cells {
-		if c.way == way && c.tool == tool && c.size == size {
-			return c
-		}
+	if err := b.measurePeer(ctx); err != nil {
+		return err
 	}
-	c := &cell{way: way, tool: tool, size: size}
-	b.cells = append(b.cells, c)
-	return c
+	return b.measureCold(ctx)
 }
 
 // quantile sorts, and gives microseconds.
@@ -216,21 +168,20 @@ func quantile(all []time.Duration, percent int) float64 {
 	return float64(all[(len(all)-1)*percent/100].Nanoseconds()) / 1000
 }
 
+// median of the rounds; of an even number the lower one, which was measured.
 func median(rounds []float64) float64 {
+	if len(rounds) == 0 {
+		return 0
+	}
 	sorted := slices.Sorted(slices.Values(rounds))
-	return sorted[len(sorted)/2]
+	return sorted[(len(sorted)-1)/2]
 }
 
-func (b *bench) rows() []Row {
-	rows := []Row{}
-	for _, c := range b.cells {
-		grpc := median(b.cell(0, c.tool, c.size).sandboxP50)
-		row := Row{
-			Way: ways[c.way].name, Tool: c.tool, Size: c.size, Calls: c.calls,
-			P50: median(c.p50), P99: median(c.p99), SandboxP50: median(c.sandboxP50),
-		}
-		row.SpeedUp = grpc / row.SandboxP50
-		rows = append(rows, row)
+// medianOf one figure of several.
+func medianOf[T any](all []T, figure func(T) float64) float64 {
+	figures := make([]float64, len(all))
+	for i, one := range all {
+		figures[i] = figure(one)
 	}
-	return rows
+	return median(figures)
 }

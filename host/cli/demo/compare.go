@@ -23,7 +23,7 @@ func (d *show) compare(ctx context.Context) error {
 		d.note("There is no ring on this machine, so there is nothing to compare.")
 		return nil
 	}
-	r, err := bench.Run(ctx, bench.Config{Out: io.Discard, Tools: d.Tools, Options: d.Options, Quick: true})
+	r, err := bench.Run(ctx, bench.Config{Out: io.Discard, Tools: d.Tools, Options: d.Options, Quick: true, CallsOnly: true})
 	if err != nil {
 		return err
 	}

@@ -19,6 +19,7 @@ import (
 	"github.com/ringfence/ringfence/host/internal/transport/grpccall"
 	"github.com/ringfence/ringfence/host/internal/transport/ringcall"
 	"github.com/ringfence/ringfence/pluginkit"
+	"github.com/ringfence/ringfence/pluginkit/ringwire"
 	"github.com/ringfence/ringfence/pluginkit/wire"
 	"github.com/ringfence/ringfence/shmchan"
 )
@@ -53,6 +54,8 @@ type Factory struct {
 
 	// deaf says that the host cannot hear from filters here.
 	deaf atomic.Bool
+	// rings is for a native plugin, whose factory is its own.
+	rings rings
 }
 
 // Plan is what a sandbox will run.
@@ -76,22 +79,28 @@ type Plan struct {
 func (f *Factory) Start(ctx context.Context, plan Plan) (*Sandbox, error) {
 	ctx, cancel := context.WithTimeoutCause(ctx, f.LoadTimeout, fmt.Errorf("%w: not ready within %s", ErrStart, f.LoadTimeout))
 	defer cancel()
-	spec, filters, noRing := f.spec(plan.Plugin), withGuest, f.NoRing
+	spec, filters := f.spec(plan.Plugin), withGuest
+	s := &Sandbox{log: f.Logger, gone: make(chan struct{})}
+	if plan.Ring.NoSpin {
+		spec.Env = append(spec.Env, ringwire.NoSpinEnv+"=1")
+	}
 	spec.Notices = !f.deaf.Load()
 	if plan.Engine == pluginkit.EngineNative {
 		f.native(&spec, plan)
-		filters, noRing = ofTrampoline, true
+		filters = ofTrampoline
+		if !f.NoRing {
+			f.bringRing(s, &spec, plan)
+		}
 	} else {
 		spec.Memory = plan.GuestMemory + 2*uint64(plan.ArtifactSize) + f.Beside
 		spec.Files = map[int]*os.File{pluginkit.ModuleFD: plan.Artifact}
-		spec.Channel = !noRing
+		spec.Channel = !f.NoRing
 	}
-	process, err := f.launch(ctx, spec)
+	err := s.launch(ctx, f, spec)
 	if err != nil {
 		return nil, err
 	}
-	s := &Sandbox{process: process, client: wire.NewSandboxClient(process.Conn())}
-	channel, err := s.load(ctx, plan, noRing)
+	channel, err := s.load(ctx, plan, f.NoRing)
 	if err == nil {
 		err = s.confined(f.Jail != nil, filters)
 	}
@@ -100,15 +109,44 @@ func (f *Factory) Start(ctx context.Context, plan Plan) (*Sandbox, error) {
 		s.Kill()
 		return nil, err
 	}
-	defer s.rest()
+	s.cpu = cpuWatch{clock: s.process.CPUTime, idle: s.rest}
+	defer s.ready()
 	if channel == nil {
-		s.transport = grpccall.New(process.Conn())
+		f.withoutRing(s)
+		s.transport = grpccall.New(s.process.Conn())
 		f.Logger.Info("calls go over gRPC", "plugin", plan.Plugin, "why", s.reason)
 		return s, nil
 	}
-	s.transport = ringcall.New(channel)
-	f.Logger.Debug("calls go over the ring", "plugin", plan.Plugin, "bytes", plan.Ring.Bytes)
+	s.transport = ringcall.New(channel, s.ring.pressure)
+	f.Logger.Debug("calls go over the ring", "plugin", plan.Plugin, "bytes", s.ring.shape.Ring)
 	return s, nil
+}
+
+// ready notes that the sandbox waits for its first call.
+func (s *Sandbox) ready() {
+	if cpu, err := s.process.CPUTime(); err == nil {
+		s.rest(cpu)
+	}
+}
+
+// launch starts the process, and hands over the memory that it is to begin with.
+func (s *Sandbox) launch(ctx context.Context, f *Factory, spec launch.Spec) (err error) {
+	if s.ring != nil {
+		defer s.ring.given()
+	}
+	s.process, err = f.launch(ctx, spec)
+	if err != nil {
+		if s.ring != nil {
+			_ = s.ring.channel.Close()
+		}
+		return err
+	}
+	s.client = wire.NewSandboxClient(s.process.Conn())
+	go func() {
+		<-s.process.Done()
+		close(s.gone)
+	}()
+	return nil
 }
 
 // besideCompiler is Factory.Beside for a process that compiles.
@@ -196,7 +234,8 @@ func (s *Sandbox) describe(ctx context.Context, plan Plan) error {
 	if err != nil {
 		return &transport.Failure{Kind: wire.FailureKind_FAILURE_ABI, Message: err.Error()}
 	}
-	s.Tools, s.Extras, s.windows = tools, extras, response.GetWindows() && s.channel != nil
+	s.Tools, s.Extras = tools, extras
+	s.windows.Store(response.GetWindows() && s.channel != nil)
 	return nil
 }
 
@@ -220,7 +259,7 @@ func (f *Factory) Compile(ctx context.Context, job CompileJob, w io.Writer) erro
 		return err
 	}
 	defer process.Kill()
-	s := &Sandbox{process: process, client: wire.NewSandboxClient(process.Conn())}
+	s := &Sandbox{process: process, client: wire.NewSandboxClient(process.Conn()), log: f.Logger}
 	err = s.confined(f.Jail != nil, whileCompiling)
 	if err == nil {
 		err = s.compile(ctx, job, w)

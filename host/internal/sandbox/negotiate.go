@@ -27,9 +27,13 @@ const (
 type Ring struct {
 	// Bytes is each data area of the calls lane; 0 stands for the default.
 	Bytes uint64
+	// Largest is what it may grow to when it stays full; less than Bytes is no growth.
+	Largest uint64
 	// MessageTimeout is how long either side may make no progress; 0 stands for the
 	// default.
 	MessageTimeout time.Duration
+	// NoSpin has both sides sleep whenever they wait.
+	NoSpin bool
 	// Rate is how many bytes a second are taken from the sandbox; 0 is no limit.
 	Rate uint64
 }
@@ -48,7 +52,9 @@ func (r Ring) shape() ringwire.Shape {
 	if r.MessageTimeout == 0 {
 		r.MessageTimeout = shmchan.DefaultTimeout
 	}
-	return ringwire.ShapeOf(r.Bytes, r.MessageTimeout)
+	shape := ringwire.ShapeOf(r.Bytes, r.MessageTimeout)
+	shape.NoSpin = r.NoSpin
+	return shape
 }
 
 // negotiate settles how calls will travel: over a ring that both sides can make,
@@ -67,7 +73,8 @@ func (s *Sandbox) negotiate(ctx context.Context, plan Plan, noRing bool) (*shmch
 	}
 	offer, err := s.client.Negotiate(ctx, mine)
 	if status.Code(err) == codes.Unimplemented {
-		s.reason = "the plugin does not negotiate: it was built for an older host"
+		s.reason = "the plugin does not negotiate: it was built for an older host, or without pluginkit"
+		s.unaware = true
 		return nil, nil // gRPC, and nothing to settle
 	}
 	if err != nil {
@@ -79,7 +86,7 @@ func (s *Sandbox) negotiate(ctx context.Context, plan Plan, noRing bool) (*shmch
 	}
 	if noRing {
 		s.reason = "the host was told to use gRPC"
-	} else if s.reason = noRingWith(offer, plan.Ring.shape()); s.reason == "" {
+	} else if s.reason = s.noRingWith(offer, plan.Ring.shape()); s.reason == "" {
 		channel, err := s.upgrade(ctx, terms, plan, offer.GetWindows() && !plan.NoWindows)
 		if channel != nil || err != nil {
 			return channel, err
@@ -104,31 +111,18 @@ func (s *Sandbox) settle(ctx context.Context, terms *wire.Terms) error {
 	return nil
 }
 
-// upgrade makes the ring's memory, sends it, and settles on it. Whatever the ring
-// fails of, calls go over gRPC instead; only a sandbox that is lost, or breaks
-// the protocol, is an error.
+// upgrade settles on a ring, whose memory came with the process or is sent to it
+// now. Whatever the ring fails of, calls go over gRPC instead; only a sandbox that
+// is lost, or breaks the protocol, is an error.
 func (s *Sandbox) upgrade(ctx context.Context, terms *wire.Terms, plan Plan, windows bool) (*shmchan.Channel, error) {
-	shape := plan.Ring.shape()
-	socket := s.process.Channel()
-	if socket == nil {
-		s.reason = "the plugin was started without the socket for it"
+	if s.ring == nil {
+		s.ring, s.reason = s.sendRing(plan)
+	}
+	if s.ring == nil {
 		return nil, nil
 	}
-	config := shape.Config()
-	config.Alive = socket.Gone()
-	config.Limits = shmchan.Limits{Bytes: int64(plan.Ring.Rate), Messages: maxMessages, Wakes: maxWakes}
-	offer, err := shmchan.Create(config)
-	if err != nil {
-		s.reason = "this system does not give the memory for it: " + err.Error()
-		return nil, nil
-	}
-	defer offer.Close()
-	if err := socket.Send(offer.Files()); err != nil {
-		_ = offer.Channel().Close()
-		s.reason = "its memory could not be handed over: " + err.Error()
-		return nil, nil
-	}
-	err = s.settle(ctx, &wire.Terms{
+	shape := s.ring.shape
+	err := s.settle(ctx, &wire.Terms{
 		Transport: ringwire.Transport, Engine: terms.Engine, GuestAbi: terms.GuestAbi,
 		LayoutVersion: ringwire.Layout, Lanes: ringwire.Lanes,
 		RingBytes: shape.Ring, CapabilityRingBytes: shape.Capabilities,
@@ -136,10 +130,10 @@ func (s *Sandbox) upgrade(ctx context.Context, terms *wire.Terms, plan Plan, win
 		Windows:          windows,
 	})
 	if err == nil {
-		s.channel = offer.Channel()
+		s.channel = s.ring.channel
 		return s.channel, nil
 	}
-	_ = offer.Channel().Close()
+	_ = s.ring.channel.Close()
 	if !refused(ctx, err) {
 		return nil, err
 	}
@@ -161,9 +155,12 @@ func refused(ctx context.Context, err error) bool {
 
 // noRingWith says why the sandbox cannot have a ring of that shape; "" when it
 // can.
-func noRingWith(offer *wire.Offer, shape ringwire.Shape) string {
+func (s *Sandbox) noRingWith(offer *wire.Offer, shape ringwire.Shape) string {
 	switch {
+	case s.reason != "": // it did not get that far
+		return s.reason
 	case !slices.Contains(offer.GetTransports(), ringwire.Transport):
+		s.unaware = true
 		return "the sandbox does not offer a ring"
 	case !slices.Contains(offer.GetLayoutVersions(), uint32(ringwire.Layout)):
 		return fmt.Sprintf("the sandbox knows the layouts %s of a ring, the host knows %d", some(offer.GetLayoutVersions()), ringwire.Layout)

@@ -9,6 +9,8 @@ import (
 	"syscall"
 	"time"
 
+	"github.com/hashicorp/go-hclog"
+
 	"github.com/ringfence/ringfence/host/internal/launch"
 	"github.com/ringfence/ringfence/host/internal/manifest"
 	"github.com/ringfence/ringfence/host/internal/printable"
@@ -32,9 +34,15 @@ type Sandbox struct {
 	process   *launch.Process
 	client    wire.SandboxClient
 	transport transport.Transport
-	windows   bool
+	log       hclog.Logger
+	windows   atomic.Bool
 	reason    string           // why calls go over gRPC; "" when they do not
-	channel   *shmchan.Channel // of the ring; nil without
+	ring      *ring            // that was made; calls may go over gRPC all the same
+	channel   *shmchan.Channel // of the ring that calls go over; nil without
+	unaware   bool             // it knows of no ring
+	gone      chan struct{}    // closed when the process has died
+	crowded   atomic.Pointer[string]
+	cpu       cpuWatch
 	rested    atomic.Pointer[rest]
 }
 
@@ -45,19 +53,15 @@ type rest struct {
 }
 
 // rest notes that nobody calls from now on.
-func (s *Sandbox) rest() {
-	if cpu, err := s.process.CPUTime(); err == nil {
-		s.rested.Store(&rest{at: time.Now(), cpu: cpu})
-	}
-}
+func (s *Sandbox) rest(cpu time.Duration) { s.rested.Store(&rest{at: time.Now(), cpu: cpu}) }
 
 // idleShare is the part of one processor that a sandbox may use all the time
 // while nobody calls, as 1/idleShare: its runtime's housekeeping.
 const idleShare = 100
 
 // StopIdle ends a sandbox that nobody calls, if it has computed more than limit
-// since its last call (in which it makes the next instance ready), and reports
-// whether it has. It does not wait.
+// since it has been at rest, which begins a moment after its last call, and reports
+// whether it has. (In between it makes the next instance ready.) It does not wait.
 func (s *Sandbox) StopIdle(limit time.Duration) bool {
 	r := s.rested.Load()
 	now, err := s.process.CPUTime()
@@ -84,7 +88,16 @@ func (s *Sandbox) Reason() string { return s.reason }
 
 // Windows says that the guest reads and writes the ring in place, by the
 // sandbox's own word.
-func (s *Sandbox) Windows() bool { return s.windows }
+func (s *Sandbox) Windows() bool { return s.windows.Load() }
+
+// Crowded says why a ring that stayed full did not grow; "" when none has. It may
+// hold words of the sandbox, printable and bounded.
+func (s *Sandbox) Crowded() string {
+	if why := s.crowded.Load(); why != nil {
+		return *why
+	}
+	return ""
+}
 
 // Stats is what the transport has counted.
 func (s *Sandbox) Stats() transport.Stats { return s.transport.Stats() }
@@ -96,8 +109,9 @@ func (s *Sandbox) Done() <-chan struct{} { return s.process.Done() }
 func (s *Sandbox) Call(ctx context.Context, call transport.Call, cpuLimit time.Duration, caps transport.Capabilities) (transport.Result, error) {
 	ctx, stop := context.WithCancelCause(ctx)
 	defer stop(nil)
-	defer s.rest()
-	defer s.watchCPU(cpuLimit, stop).end()
+	watched := s.cpu.begin(cpuLimit, stop)
+	defer watched.end()
+	s.rested.Store(nil)
 	result, err := s.transport.Call(ctx, call, caps)
 	if err != nil {
 		return transport.Result{}, s.explain(ctx, err)

@@ -7,9 +7,11 @@ import (
 	"fmt"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/ringfence/ringfence/host/internal/transport"
 	"github.com/ringfence/ringfence/pluginkit/wire"
+	"github.com/ringfence/ringfence/shmchan"
 )
 
 // withWindows starts the guest that uses its windows.
@@ -166,4 +168,66 @@ func TestACancelledCallWithWindowsLeavesThemUsable(t *testing.T) {
 		t.Fatal("not idle")
 	}
 	b.echoes(text(100_000))
+}
+
+// A ring that stays full is exchanged for a larger one between two calls: nothing
+// is lost, and the guest has windows of the new memory.
+func TestWindowsSurviveThatTheRingGrows(t *testing.T) {
+	b := withWindows(t, Plan{Ring: Ring{Bytes: 64 << 10, Largest: 512 << 10}})
+	kept, err := b.call(t.Context(), "keep", []byte("{}"), &desk{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	for calls := 0; b.Stats().Growth.Grown < 3; calls++ {
+		if calls > 100 {
+			t.Fatalf("%+v", b.Stats().Growth)
+		}
+		b.echoes(text(3 << 20)) // streamed: it does not fit
+		b.echoes(text(3 << 20))
+		b.echoes(text(3 << 20))
+		b.echoes(text(20 << 10))
+	}
+	if ring := b.Stats().Ring; ring.Lanes[0].Inbound.Size != 512<<10 || ring.Epoch != 4 || !b.Windows() {
+		t.Errorf("%+v, windows: %t", ring, b.Windows())
+	}
+	r, err := b.call(t.Context(), "room", []byte("{}"), &desk{})
+	if err != nil || string(r.Data) != fmt.Sprint(256<<10) {
+		t.Errorf("room for %q, %v", r.Data, err)
+	}
+	again, err := b.call(t.Context(), "keep", []byte("{}"), &desk{})
+	if err != nil || string(again.Data) != "2" || string(kept.Data) != "1" {
+		t.Errorf("the instance is another one: %q, %v", again.Data, err)
+	}
+	if _, err := b.call(t.Context(), "scribble", text(100_000), &desk{}); err == nil || !strings.Contains(err.Error(), "out of bounds") {
+		t.Errorf("a write to the new window: %v", err)
+	}
+	for range 3 * 3 {
+		b.echoes(text(3 << 20))
+	}
+	if s := b.Stats().Growth; s.Grown != 3 || s.Alerts == 0 || !strings.Contains(b.Crowded(), "524288") {
+		t.Errorf("%+v, %q", s, b.Crowded())
+	}
+}
+
+// Windows of a larger ring that would take more than a quarter of the guest's
+// memory are not made, and the calls go on with copies.
+func TestARingThatGrowsBeyondTheGuestsMemoryHasNoWindows(t *testing.T) {
+	b := withWindows(t, Plan{Ring: Ring{Bytes: guestMemory / 8, Largest: guestMemory / 4}})
+	b.ring.pressure.Fill(shmchan.FillEvent{Level: 90, For: time.Minute})
+	for calls := 0; b.Stats().Growth.Grown == 0; calls++ {
+		if calls > 100 {
+			t.Fatalf("%+v", b.Stats().Growth)
+		}
+		b.echoes(text(10))
+	}
+	if b.Windows() {
+		t.Error("there are windows")
+	}
+	r, err := b.call(t.Context(), "room", []byte("{}"), &desk{})
+	if err != nil || string(r.Data) != "0" {
+		t.Errorf("room for %q, %v", r.Data, err)
+	}
+	for _, n := range []int{0, 1000, 1 << 20} {
+		b.echoes(text(n))
+	}
 }

@@ -41,8 +41,17 @@ type Stats struct {
 	// Refused is how many reads the host refused because of their handle, offset
 	// or length. A working sandbox causes none.
 	Refused uint64
-	// Ring is the channel, for the transport that has one.
-	Ring *shmchan.Stats
+	// Ring is the channel, for the transport that has one, and Growth what has
+	// become of it when it was full.
+	Ring   *shmchan.Stats
+	Growth GrowthStats
+}
+
+// GrowthStats counts what has happened to a channel because its rings were full.
+type GrowthStats struct {
+	Full   uint64 // times that a ring reached 90 percent
+	Grown  uint64 // times that the channel moved to larger memory
+	Alerts uint64 // times that a ring stayed full and could not
 }
 
 // Call is one call of a tool.

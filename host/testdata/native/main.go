@@ -1,6 +1,8 @@
 // Command native is a plugin that makes the attacks of package attack. It is a
 // plain go-plugin program: it speaks the wire protocol and knows nothing of its
-// negotiation, nor does it give anything up by itself.
+// negotiation, nor does it give anything up by itself. With RINGED in its environment
+// it negotiates, so that the host gives each of its processes a ring, which it then
+// does not take.
 package main
 
 import (
@@ -54,6 +56,15 @@ type server struct {
 	wire.UnimplementedSandboxServer
 	calls int
 }
+
+func (s *server) Negotiate(ctx context.Context, offer *wire.Offer) (*wire.Offer, error) {
+	if os.Getenv("RINGED") == "" {
+		return s.UnimplementedSandboxServer.Negotiate(ctx, offer)
+	}
+	return &wire.Offer{Transports: []string{"grpc", "ring"}, LayoutVersions: []uint32{99}, Engines: []string{pluginkit.EngineNative}, GuestAbis: []uint32{1}}, nil
+}
+
+func (s *server) Settle(_ context.Context, terms *wire.Terms) (*wire.Terms, error) { return terms, nil }
 
 func (*server) Load(context.Context, *wire.LoadRequest) (*wire.LoadResponse, error) {
 	return &wire.LoadResponse{Manifest: []byte(manifest)}, nil

@@ -22,8 +22,7 @@ plugin "github" {
   isolation = "strict"
 
   limits {
-    fuel     = 1000
-    ring_max = "16MiB"
+    fuel = 1000
   }
 
   http {

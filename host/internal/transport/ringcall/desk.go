@@ -24,6 +24,7 @@ const keptBuffer = 64 << 10
 // ring and waits then.
 func (t *Transport) desk() {
 	defer close(t.closed)
+	defer t.pressure.drop()
 	var buf []byte
 	for {
 		header, message, err := t.asks.Consumer().Recv(context.Background(), buf)

@@ -27,7 +27,7 @@ func pipe(t testing.TB, ring uint64, timeout time.Duration) (*Transport, *shmcha
 	if err != nil {
 		t.Fatal(err)
 	}
-	tr := New(host)
+	tr := New(host, NewPressure(Growth{}))
 	t.Cleanup(func() {
 		tr.Close()
 		_ = sandbox.Close()

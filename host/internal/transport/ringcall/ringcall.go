@@ -38,7 +38,8 @@ type Transport struct {
 	answering sync.Mutex
 	out       []byte // the last reply, kept for its memory; guarded by answering
 
-	closed chan struct{} // the desk has gone home
+	pressure *Pressure
+	closed   chan struct{} // the desk has gone home
 
 	mu      sync.Mutex
 	current *running // the call that the sandbox works on
@@ -51,10 +52,10 @@ type Transport struct {
 }
 
 // New makes the transport of one sandbox. It ends with the channel, which is its
-// to close.
-func New(channel *shmchan.Channel) *Transport {
+// to close, and grows as pressure says.
+func New(channel *shmchan.Channel, pressure *Pressure) *Transport {
 	t := &Transport{
-		channel: channel, calls: channel.Lane(ringwire.Calls), asks: channel.Lane(ringwire.Capabilities),
+		channel: channel, pressure: pressure, calls: channel.Lane(ringwire.Calls), asks: channel.Lane(ringwire.Capabilities),
 		closed: make(chan struct{}), clean: true,
 	}
 	go t.desk()
@@ -64,8 +65,7 @@ func New(channel *shmchan.Channel) *Transport {
 // Name is "ring".
 func (*Transport) Name() string { return ringwire.Transport }
 
-// Close ends the channel and waits until nothing of the transport runs, except
-// what a caller's Capabilities may still be doing.
+// Close ends the channel, and with it, soon, whatever runs of the transport.
 func (t *Transport) Close() { _ = t.channel.Close() }
 
 // Stats implements transport.Transport.
@@ -73,7 +73,7 @@ func (t *Transport) Stats() transport.Stats {
 	ring := t.channel.Stats()
 	t.mu.Lock()
 	defer t.mu.Unlock()
-	return transport.Stats{Calls: t.begun, Refused: t.refused, Ring: &ring}
+	return transport.Stats{Calls: t.begun, Refused: t.refused, Ring: &ring, Growth: t.pressure.growth()}
 }
 
 // Idle waits until the last call has ended in the sandbox.
@@ -122,10 +122,15 @@ func (t *Transport) Call(ctx context.Context, call transport.Call, caps transpor
 	if ctx.Err() != nil {
 		return transport.Result{}, context.Cause(ctx)
 	}
+	if err := t.grow(ctx); err != nil {
+		return transport.Result{}, err
+	}
 	c, err := t.begin(ctx, call, caps)
 	if err != nil {
 		return transport.Result{}, err
 	}
+	defer t.relieve()
+	defer t.calls.Consumer().Forget() // ctx, which its owner ends now
 	if err := t.send(ctx, c, call); err != nil {
 		// Of a call that was never sent the sandbox knows nothing.
 		t.end(c, ctx.Err() != nil)
@@ -184,7 +189,9 @@ func (t *Transport) begin(ctx context.Context, call transport.Call, caps transpo
 	}
 	c.number = t.number
 	t.current = c
-	t.begun++
+	if caps != nil { // else it is no call; see grow
+		t.begun++
+	}
 	return c, nil
 }
 

@@ -150,7 +150,7 @@ func (i *Instance) call(ctx context.Context, export string, params ...uint64) (u
 
 func (i *Instance) close() {
 	if i.engine != nil {
-		i.closeWindows()
+		_ = i.closeWindows() // the memory goes, too
 		i.engine.Close()
 		i.engine = nil
 	}

@@ -1,7 +1,9 @@
 package guest
 
 import (
+	"context"
 	"encoding/binary"
+	"errors"
 	"slices"
 
 	"github.com/ringfence/ringfence/pluginkit/wire"
@@ -127,14 +129,65 @@ func (i *Instance) noRoom() *Failure {
 }
 
 // closeWindows puts the guest's own memory back.
-func (i *Instance) closeWindows() {
+func (i *Instance) closeWindows() error {
 	w := i.windows
 	i.windows = windows{}
 	if w.shown == nil {
-		return
+		return nil
 	}
-	_ = w.shown.Restore(w.in, w.pages.Inbound.Size)
-	_ = w.shown.Restore(w.out, w.pages.Outbound.Size)
+	return errors.Join(w.shown.Restore(w.in, w.pages.Inbound.Size), w.shown.Restore(w.out, w.pages.Outbound.Size))
+}
+
+// reopenWindows gives the instance windows of other pages in the place of those
+// that it has. The guest's buffers are its own memory again before it frees them,
+// and it allocates others, of the new size: or none, and its bytes are copied.
+func (i *Instance) reopenWindows(call func(export string, params ...uint64) (uint64, *Failure), free func(at uint64) *Failure, pages *Pages) *Failure {
+	if failure := i.noRoom(); failure != nil {
+		return failure
+	}
+	in, out := i.windows.in, i.windows.out
+	if err := i.closeWindows(); err != nil { // the guest must not have it back
+		i.dead = true
+		return FailureOf(err)
+	}
+	for _, at := range []uint64{in, out} {
+		if failure := free(at); failure != nil {
+			return failure
+		}
+	}
+	return i.openWindows(call, pages)
+}
+
+// Repage gives the plugin's instances windows of other pages than before, and
+// reports whether they have some. It waits for an instance that is being made.
+func (p *Plugin) Repage(pages *Pages) bool {
+	p.turn <- struct{}{}
+	defer p.give()
+	if p.config.Pages == nil {
+		return false
+	}
+	p.config.Pages = pages
+	if i := p.next; i != nil && i.windows.shown != nil {
+		p.watched(func(ctx context.Context) { i.repage(ctx, pages) })
+		if i.dead {
+			i.close()
+			p.next = nil
+		}
+		p.windowed.Store(i.windows.room != 0)
+	}
+	return p.Windowed()
+}
+
+func (i *Instance) repage(ctx context.Context, pages *Pages) {
+	failure := i.reopenWindows(
+		func(export string, params ...uint64) (uint64, *Failure) { return i.call(ctx, export, params...) },
+		func(at uint64) *Failure {
+			if _, err := i.engine.Call(ctx, exportFree, at); err != nil {
+				return i.fail(ctx, err)
+			}
+			return nil
+		}, pages)
+	i.dead = i.dead || failure != nil
 }
 
 func overlap(a, aSize, b, bSize uint64) bool { return a < b+bSize && b < a+aSize }

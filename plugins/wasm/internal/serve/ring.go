@@ -17,14 +17,35 @@ import (
 type Ring struct {
 	Channel *shmchan.Channel
 	Files   [2]*os.File // host to sandbox, sandbox to host
+	// More takes the files of larger memory, which the host has sent.
+	More func() ([2]*os.File, error)
 }
 
 // Close lets go of everything.
 func (r *Ring) Close() {
 	_ = r.Channel.Close()
-	for _, f := range r.Files {
+	closeFiles(r.Files)
+}
+
+func closeFiles(files [2]*os.File) {
+	for _, f := range files {
 		_ = f.Close()
 	}
+}
+
+// grow moves the channel to the memory that the host has sent. The files of the
+// old one are the caller's to close, when no guest is given windows of it any more.
+func (r *Ring) grow(shape ringwire.Shape) (old [2]*os.File, err error) {
+	files, err := r.More()
+	if err != nil {
+		return old, err
+	}
+	if err := r.Channel.Adopt(files, shape.Config()); err != nil {
+		closeFiles(files)
+		return old, err
+	}
+	old, r.Files = r.Files, files
+	return old, nil
 }
 
 // pages are the areas of the calls lane.
@@ -41,7 +62,20 @@ func (r *Ring) pages() *guest.Pages {
 type ringCalls struct {
 	server *Server
 	plugin *guest.Plugin
+	ring   *Ring
 	epoch  uint64 // of the memory in the windows
+}
+
+// Grow implements ringserve.Grower.
+func (r *ringCalls) Grow(shape ringwire.Shape) (windows bool, err error) {
+	old, err := r.ring.grow(shape)
+	if err != nil {
+		return false, err
+	}
+	windows = r.plugin.Repage(r.ring.pages())
+	r.epoch = r.ring.Channel.Area(ringwire.Calls, true).Epoch
+	closeFiles(old)
+	return windows, nil
 }
 
 // placer finds the places of a call's bytes.

@@ -23,13 +23,13 @@ func RingFrom(fd int) func(ringwire.Shape) (*Ring, error) {
 		if err != nil {
 			return nil, err
 		}
+		shape.NoSpin = os.Getenv(ringwire.NoSpinEnv) != ""
 		channel, err := shmchan.Attach(files, shape.Config())
 		if err != nil {
-			_ = files[0].Close()
-			_ = files[1].Close()
+			closeFiles(files)
 			return nil, err
 		}
-		return &Ring{channel, files}, nil
+		return &Ring{channel, files, func() ([2]*os.File, error) { return receive(fd) }}, nil
 	}
 }
 

@@ -162,11 +162,12 @@ func (s *Server) serveRing(plugin *guest.Plugin) {
 	if s.channel == nil {
 		return
 	}
-	channel, over := s.channel.Channel, make(chan struct{})
+	ring, over := s.channel, make(chan struct{})
 	s.serving = over
 	go func() {
 		defer close(over)
-		if err := ringserve.Serve(channel, &ringCalls{server: s, plugin: plugin, epoch: channel.Epoch()}); err != nil {
+		calls := &ringCalls{server: s, plugin: plugin, ring: ring, epoch: ring.Channel.Epoch()}
+		if err := ringserve.Serve(ring.Channel, calls); err != nil {
 			s.config.Log.Error("the ring is lost", "error", err)
 		}
 	}()

@@ -40,11 +40,16 @@ const (
 // ringed loads a module with a ring.
 func ringed(t *testing.T, module []byte) (*sandbox, *shmchan.Channel, *wire.LoadResponse) {
 	t.Helper()
+	host, socket := sockets(t)
+	return ringedOver(t, module, host, socket)
+}
+
+func ringedOver(t *testing.T, module []byte, host, socket int) (*sandbox, *shmchan.Channel, *wire.LoadResponse) {
+	t.Helper()
 	artifact, f := compile(t, module)
 	if f != nil {
 		t.Fatal(f)
 	}
-	host, socket := sockets(t)
 	box := newSandbox(t, artifact)
 	box.server.config.Ring = RingFrom(socket)
 	offer := offerRing(t)

@@ -12,7 +12,10 @@ import (
 
 func main() {}
 
-var kept [][]byte
+var (
+	kept  [][]byte
+	calls int
+)
 
 func init() {
 	guest.Tool("echo", "Returns what it gets.", func(args guest.Bytes) (guest.Bytes, error) {
@@ -26,6 +29,10 @@ func init() {
 	})
 	guest.Tool("heap", "Answers from its own memory.", func(args guest.Bytes) (guest.Bytes, error) {
 		return append(guest.Bytes(nil), args...), nil
+	})
+	guest.Tool("keep", "Counts its calls.", func(guest.Bytes) (guest.Bytes, error) {
+		calls++
+		return guest.Bytes(strconv.Itoa(calls)), nil
 	})
 	guest.Tool("typed", "Has a typed result.", func(struct{}) ([]int, error) { return []int{1, 2, 3}, nil })
 	guest.Tool("fail", "Fails.", func(guest.Bytes) (guest.Bytes, error) { return nil, errors.New("it failed") })

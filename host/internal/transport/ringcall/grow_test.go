@@ -1,0 +1,272 @@
+package ringcall
+
+import (
+	"bytes"
+	"context"
+	"errors"
+	"strings"
+	"sync"
+	"testing"
+	"time"
+
+	"github.com/ringfence/ringfence/host/internal/transport"
+	"github.com/ringfence/ringfence/pluginkit/ringserve"
+	"github.com/ringfence/ringfence/pluginkit/ringwire"
+	"github.com/ringfence/ringfence/shmchan"
+)
+
+// growing is a transport whose channel may grow, and both its ends.
+type growing struct {
+	*Transport
+	sandbox *shmchan.Channel
+	pressed *Pressure
+
+	mu     sync.Mutex
+	offer  *shmchan.Offer // the last that was handed over
+	sizes  []uint64
+	alerts []string
+}
+
+func newGrowing(t *testing.T, largest uint64) *growing {
+	t.Helper()
+	g := &growing{}
+	shape := ringwire.ShapeOf(64<<10, 5*time.Second)
+	g.pressed = NewPressure(Growth{
+		Shape: shape, Largest: largest,
+		Send: func(o *shmchan.Offer) error {
+			g.mu.Lock()
+			defer g.mu.Unlock()
+			g.offer = o
+			return nil
+		},
+		Grown: func(ring, capabilities uint64, windows bool) {
+			g.mu.Lock()
+			defer g.mu.Unlock()
+			g.sizes = append(g.sizes, ring)
+			if capabilities != ring || windows {
+				t.Errorf("capabilities %d, windows %t", capabilities, windows)
+			}
+		},
+		Alert: func(why string) {
+			g.mu.Lock()
+			defer g.mu.Unlock()
+			g.alerts = append(g.alerts, why)
+		},
+	})
+	config := shape.Config()
+	config.OnFill = g.pressed.Fill
+	host, sandbox, err := shmchan.Pipe(config)
+	if err != nil {
+		t.Fatal(err)
+	}
+	g.Transport, g.sandbox = New(host, g.pressed), sandbox
+	t.Cleanup(func() {
+		g.Close()
+		_ = sandbox.Close()
+		<-g.closed
+	})
+	return g
+}
+
+// serve serves with the real sandbox side.
+func (g *growing) serve(t *testing.T, handler ringserve.Handler) {
+	over := make(chan error, 1)
+	go func() { over <- ringserve.Serve(g.sandbox, handler) }()
+	t.Cleanup(func() {
+		g.Close()
+		if err := <-over; err != nil {
+			t.Error(err)
+		}
+	})
+}
+
+// fill makes calls that fill the ring of results, until its memory is there to
+// move to, or is not going to be.
+func (g *growing) fill(t *testing.T, size int) {
+	t.Helper()
+	args := bytes.Repeat([]byte("x"), size)
+	for range sustainedCalls {
+		r, err := (&testDesk{}).call(t, g.Transport, args)
+		if err != nil || !bytes.Equal(r.Data, args) {
+			t.Fatalf("%d bytes, %v", len(r.Data), err)
+		}
+	}
+	for g.isPreparing() {
+		time.Sleep(time.Millisecond) // nothing tells
+	}
+}
+
+func (g *growing) isPreparing() bool {
+	g.pressed.mu.Lock()
+	defer g.pressed.mu.Unlock()
+	return g.pressed.preparing
+}
+
+type growingEcho struct {
+	echo
+	g *growing
+}
+
+func (e growingEcho) Grow(ringwire.Shape) (bool, error) {
+	e.g.mu.Lock()
+	defer e.g.mu.Unlock()
+	return false, e.g.sandbox.AdoptPipe(e.g.offer)
+}
+
+func TestARingThatStaysFullGrowsAndThenRaisesAnAlert(t *testing.T) {
+	g := newGrowing(t, 192<<10)
+	g.serve(t, growingEcho{g: g})
+	for step, want := range []uint64{128 << 10, 192 << 10} {
+		g.fill(t, 1<<20)
+		if _, err := (&testDesk{}).call(t, g.Transport, []byte("the first in larger memory")); err != nil {
+			t.Fatal(err)
+		}
+		lanes := g.channel.Stats().Lanes
+		for _, ring := range []shmchan.RingStats{lanes[0].Outbound, lanes[0].Inbound, lanes[1].Outbound, lanes[1].Inbound} {
+			if ring.Size != int64(want) {
+				t.Errorf("a ring of %d bytes, want %d", ring.Size, want)
+			}
+		}
+		if got := g.channel.Epoch(); got != uint64(step+2) {
+			t.Errorf("epoch %d", got)
+		}
+	}
+	g.fill(t, 1<<20)
+	g.mu.Lock()
+	defer g.mu.Unlock()
+	if len(g.sizes) != 2 || g.sizes[1] != 192<<10 || len(g.alerts) == 0 || !strings.Contains(g.alerts[0], "196608 bytes") {
+		t.Errorf("%d, %q", g.sizes, g.alerts)
+	}
+	if s := g.Stats().Growth; s.Grown != 2 || s.Alerts == 0 || s.Full < 3*sustainedCalls {
+		t.Errorf("%+v", s)
+	}
+}
+
+// A burst is no reason to grow, and neither are calls that leave room.
+func TestARingThatIsFullNowAndThenKeepsItsSize(t *testing.T) {
+	g := newGrowing(t, 1<<20)
+	g.serve(t, growingEcho{g: g})
+	for range 3 * sustainedCalls {
+		for _, size := range []int{1 << 20, 1 << 20, 100} {
+			if _, err := (&testDesk{}).call(t, g.Transport, make([]byte, size)); err != nil {
+				t.Fatal(err)
+			}
+		}
+	}
+	if s := g.Stats().Growth; s.Grown != 0 || s.Alerts != 0 || s.Full == 0 || g.channel.Epoch() != 1 {
+		t.Errorf("%+v", s)
+	}
+}
+
+// A sandbox that cannot or does not want to move keeps what it has, and calls go on.
+func TestASandboxThatDoesNotTakeLargerMemoryKeepsItsRing(t *testing.T) {
+	for name, handler := range map[string]ringserve.Handler{
+		"does not know of it": echo{},
+		"refuses":             refusing{},
+	} {
+		t.Run(name, func(t *testing.T) {
+			g := newGrowing(t, 1<<20)
+			g.serve(t, handler)
+			for range 3 {
+				g.fill(t, 1<<20)
+			}
+			if s := g.Stats(); s.Growth.Grown != 0 || s.Growth.Alerts == 0 || s.Calls != 3*sustainedCalls {
+				t.Errorf("%+v", s)
+			}
+			g.mu.Lock()
+			defer g.mu.Unlock()
+			if len(g.alerts) == 0 || !strings.Contains(g.alerts[0], "does not take it: ") || strings.Contains(g.alerts[0], "\x1b") {
+				t.Errorf("%q", g.alerts)
+			}
+		})
+	}
+}
+
+type refusing struct{ echo }
+
+func (refusing) Grow(ringwire.Shape) (bool, error) { return false, errors.New("no\x1b[2J") }
+
+// What no working sandbox answers to the offer of memory ends the channel.
+func TestWrongAnswersToLargerMemoryAreViolations(t *testing.T) {
+	grown := ringwire.Grown{}.Bytes()
+	for name, answer := range map[string]struct {
+		kind  ringwire.Kind
+		call  uint32
+		bytes []byte
+	}{
+		"a result":               {ringwire.KindResult, 0, []byte("{}")},
+		"of another call":        {ringwire.KindGrown, 7, grown[:]},
+		"short":                  {ringwire.KindGrown, 0, grown[:3]},
+		"long":                   {ringwire.KindGrown, 0, make([]byte, 64)},
+		"a reason without end":   {ringwire.KindStays, 0, make([]byte, 300)},
+		"a reason in fragments":  {ringwire.KindStays, 0, make([]byte, 60<<10)},
+		"grown, and has not":     {ringwire.KindGrown | ringwire.Talked, 0, grown[:]},
+		"worn out at the border": {ringwire.KindWorn, 0, nil},
+	} {
+		t.Run(name, func(t *testing.T) {
+			g := newGrowing(t, 1<<20)
+			over := make(chan struct{})
+			go func() {
+				defer close(over)
+				g.answer(answer.kind, answer.call, answer.bytes)
+			}()
+			defer func() { <-over }()
+			g.pressed.mu.Lock()
+			g.pressed.preparing = true
+			g.pressed.mu.Unlock()
+			g.pressed.prepare(g.channel)
+			if _, err := (&testDesk{}).call(t, g.Transport, nil); !errors.Is(err, transport.ErrProtocol) {
+				t.Errorf("%v", err)
+			}
+			if g.channel.Err() == nil {
+				t.Error("the channel lives")
+			}
+		})
+	}
+}
+
+// answer takes one message and answers it.
+func (g *growing) answer(kind ringwire.Kind, call uint32, b []byte) {
+	lane := g.sandbox.Lane(ringwire.Calls)
+	f, err := lane.Consumer().Peek(context.Background())
+	if err != nil {
+		return
+	}
+	_ = f.Release()
+	_ = lane.Producer().Send(context.Background(), shmchan.Header{Kind: kind, Call: f.Header().Call + call}, b)
+}
+
+// A caller that goes away while the sandbox moves costs nothing: the move ends, and
+// the next call goes over the new memory.
+func TestACallerThatLeavesDuringAMove(t *testing.T) {
+	g := newGrowing(t, 1<<20)
+	asked, goOn := make(chan struct{}), make(chan struct{})
+	g.serve(t, slowly{growingEcho{g: g}, asked, goOn})
+	g.fill(t, 1<<20)
+	ctx, cancel := context.WithCancel(t.Context())
+	go func() {
+		<-asked
+		cancel()
+	}()
+	if _, err := g.Call(ctx, transport.Call{Arguments: []byte("{}"), MaxResult: 100}, &testDesk{}); !errors.Is(err, context.Canceled) {
+		t.Fatal(err)
+	}
+	close(goOn)
+	if r, err := (&testDesk{}).call(t, g.Transport, []byte("after")); err != nil || string(r.Data) != "after" {
+		t.Errorf("%q, %v", r.Data, err)
+	}
+	if s := g.Stats().Growth; s.Grown != 1 {
+		t.Errorf("%+v", s)
+	}
+}
+
+type slowly struct {
+	growingEcho
+	asked, goOn chan struct{}
+}
+
+func (s slowly) Grow(shape ringwire.Shape) (bool, error) {
+	close(s.asked)
+	<-s.goOn
+	return s.growingEcho.Grow(shape)
+}
