@@ -1,0 +1,19 @@
+//go:build !unix
+
+package workspace
+
+import (
+	"fmt"
+	"io/fs"
+)
+
+// There are no such numbers here, so neither mounts nor hard links are seen.
+func identity(fs.FileInfo) (device, links uint64) { return 0, 0 }
+
+func version(info fs.FileInfo) string {
+	return fmt.Sprintf("%x-%x", info.Size(), info.ModTime().UnixNano())
+}
+
+func wrongKind(error) bool { return false }
+
+const openQuietly = 0
