@@ -64,7 +64,7 @@ var pluginShape = shape{
 
 var workspaceShape = shape{
 	name:      `a "workspace" block`,
-	arguments: []string{"path", "access"},
+	arguments: []string{"path", "access", "include", "max_file", "max_growth", "max_files"},
 }
 
 var limitsShape = shape{

@@ -43,9 +43,10 @@
 // Nothing but compute, until the operator's policy grants more. Then there is
 // [Fetch] for HTTP, [SecretExists] to find out whether a credential is there
 // (the host adds it to requests; its value never enters the guest) and the
-// environment variables that the policy names. [Log] always works, and so does
-// printing: lines on stdout and stderr become log lines. There are no files and
-// no sockets; packages os and net compile and answer with errors.
+// environment variables that the policy names. [Workspace] is a folder as an fs.FS
+// that can be written to. [Log] always works, and so does printing: lines on stdout
+// and stderr become log lines. There are no other files and no sockets; packages os
+// and net compile and answer with errors.
 //
 // A capability that was refused is an [Error]; errors.Is tells [ErrDenied] from
 // [ErrLimit] and the others. Pass such errors on: their text is written for the

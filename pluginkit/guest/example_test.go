@@ -4,6 +4,7 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"io/fs"
 	"strings"
 
 	"github.com/ringfence/ringfence/pluginkit/guest"
@@ -58,6 +59,40 @@ func ExampleFetch() {
 	_, err := title("https://example.org/page.json")
 	fmt.Println(err)
 	// Output: GET https://example.org/page.json: not inside a sandbox
+}
+
+// A workspace is a file system. Update survives others who write at the same time.
+func ExampleWorkspace() {
+	host := &guesttest.Host{Workspaces: map[string]*guesttest.Workspace{
+		"notes": {Files: map[string]string{"todo.md": "- milk\n", "old/done.md": "- bread\n"}},
+	}} // as the policy grants
+	defer host.Start()()
+
+	notes := guest.Workspace("notes")
+	err := notes.Update("todo.md", func(old []byte) ([]byte, error) {
+		return append(old, "- eggs\n"...), nil
+	})
+	text, _ := notes.ReadFile("todo.md")
+	fmt.Printf("%s%v\n", text, err)
+
+	_ = fs.WalkDir(notes, ".", func(path string, _ fs.DirEntry, err error) error {
+		fmt.Println(path)
+		return err
+	})
+	err = notes.Create("todo.md", nil)
+	fmt.Println(errors.Is(err, fs.ErrExist), errors.Is(err, guest.ErrDenied))
+	_, err = guest.Workspace("photos").ReadFile("me.jpg")
+	fmt.Println(errors.Is(err, fs.ErrPermission), errors.Is(err, guest.ErrDenied))
+	// Output:
+	// - milk
+	// - eggs
+	// <nil>
+	// .
+	// old
+	// old/done.md
+	// todo.md
+	// true false
+	// true true
 }
 
 // A missing token is worth a hint: the guest learns that it is missing, and

@@ -151,6 +151,9 @@ func (s *Session) refuse(e audit.Entry, r *refusal) *wire.CapabilityReply {
 		s.deny(Denial{Kind: e.Kind, Rule: e.Rule, Reason: r.message})
 	}
 	e.Decision, e.Reason = r.decision, r.message
+	if e.Kind != "ask" && r.detail != "" {
+		e.Reason += ": " + r.detail
+	}
 	if err := s.record(e); err != nil {
 		return answer(wire.Code_CODE_INTERNAL, unrecorded)
 	}

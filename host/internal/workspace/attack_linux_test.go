@@ -19,9 +19,9 @@ func (w *world) refused(path string, want error) {
 	w.wantErr(err, want)
 	_, err = w.open.Stat(path)
 	w.wantErr(err, want)
-	_, err = w.open.Write(path, []byte("x"), If{})
+	_, err = w.open.Write(path, bytesOf([]byte("x")), If{})
 	w.wantErr(err, want)
-	_, err = w.open.Append(path, []byte("x"), If{})
+	_, err = w.open.Append(path, bytesOf([]byte("x")), If{})
 	w.wantErr(err, want)
 	w.wantErr(w.open.Rename(path, "elsewhere"), want)
 	w.wantErr(w.open.Remove(path, If{}), want)
@@ -43,7 +43,7 @@ func TestBadPaths(t *testing.T) {
 	for _, change := range []func() error{
 		func() error { return w.open.Remove("", If{}) },
 		func() error { return w.open.Rename("", "a") },
-		func() error { _, err := w.open.Write(".", nil, If{}); return err },
+		func() error { _, err := w.open.Write(".", bytesOf(nil), If{}); return err },
 	} {
 		w.wantErr(change(), ErrPath)
 	}
@@ -76,13 +76,13 @@ func TestOnlyFilesAndFolders(t *testing.T) {
 	}
 	w.refused("dir out/secret", ErrRefused)
 	w.refused("dir inside/file", ErrRefused)
-	_, err := w.open.Write("dir out/new", []byte("x"), If{})
+	_, err := w.open.Write("dir out/new", bytesOf([]byte("x")), If{})
 	w.wantErr(err, ErrRefused)
 	_, _, err = w.open.List("dir out", "", 10)
 	w.wantErr(err, ErrRefused)
 	_, err = w.read("real")
 	w.wantErr(err, ErrKind)
-	_, err = w.open.Write("real", nil, If{})
+	_, err = w.open.Write("real", bytesOf(nil), If{})
 	w.wantErr(err, ErrKind)
 	_, err = w.read("real/file/below")
 	w.wantErr(err, ErrKind)
@@ -184,7 +184,7 @@ func TestExchangesLeadNowhere(t *testing.T) {
 			came[got]++
 		}
 		for _, err := range []error{
-			second(w.open.Append("d/secret", nil, If{})), second(w.open.Write("d/new", []byte("x"), If{})), w.open.Rename("d/new", "d/moved"),
+			second(w.open.Append("d/secret", bytesOf(nil), If{})), second(w.open.Write("d/new", bytesOf([]byte("x")), If{})), w.open.Rename("d/new", "d/moved"),
 		} {
 			if errors.Is(err, ErrHost) {
 				t.Fatal(err, Cause(err))
@@ -212,7 +212,7 @@ func TestWritesAreWhole(t *testing.T) {
 	go func() {
 		defer close(done)
 		for i := range 100 {
-			if _, err := w.open.Write("f", []byte(content(string(rune('a'+i%26)))), If{}); err != nil {
+			if _, err := w.open.Write("f", bytesOf([]byte(content(string(rune('a'+i%26))))), If{}); err != nil {
 				t.Error(err)
 			}
 		}

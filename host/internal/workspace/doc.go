@@ -24,9 +24,11 @@
 // A file that is written whole takes its place by a rename: readers see the old
 // content or the new, and a crash leaves one of them. Every entry carries a
 // version, and a write can be made to depend on it: of two plugins that edit one
-// file, the second is told so, and nothing is lost. Versions come from the file
-// system's clock, so a program outside that writes within its resolution can go
-// unnoticed; plugins of one host cannot.
+// file, in one host or in two, the second is told so, and nothing is lost. Each
+// change holds a lock on its folder (flock), and what is written is stamped later
+// than what it replaces. Programs that do not ask for the lock, native plugins among
+// them, can come between, and one that writes within the resolution of the file
+// system's clock can go unnoticed.
 //
 // Whoever runs the host may change the folder at any time. What a plugin may add
 // to it is bounded (Limits).

@@ -22,6 +22,8 @@ var (
 	ErrChanged = errors.New("changed meanwhile")
 	// ErrLimit: it is larger, or more, than the plugin may have.
 	ErrLimit = errors.New("limit")
+	// ErrBusy: others are changing it all the time.
+	ErrBusy = errors.New("busy")
 	// ErrHost: the host's file system failed; the cause is for the host's log.
 	ErrHost = errors.New("the host could not do it")
 )

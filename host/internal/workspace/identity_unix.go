@@ -6,7 +6,11 @@ import (
 	"errors"
 	"fmt"
 	"io/fs"
+	"os"
 	"syscall"
+	"time"
+
+	"golang.org/x/sys/unix"
 )
 
 // identity is the file system that a file lies on and how many names it has.
@@ -35,3 +39,9 @@ func wrongKind(err error) bool {
 // openQuietly are flags that keep an open of a pipe from waiting, and of a
 // terminal from becoming ours.
 const openQuietly = syscall.O_NONBLOCK | syscall.O_NOCTTY | syscall.O_NOFOLLOW
+
+// stamp sets the time at which a file was written, to the microsecond.
+func stamp(f *os.File, at time.Time) error {
+	t := unix.NsecToTimeval(at.UnixNano())
+	return unix.Futimes(int(f.Fd()), []unix.Timeval{t, t})
+}

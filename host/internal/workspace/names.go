@@ -94,3 +94,40 @@ func (w *Workspace) included(names []string) bool {
 	}
 	return false
 }
+
+// Admits says whether the policy lets a path be read, or changed, before anything
+// is looked at.
+func (w *Workspace) Admits(p string, change bool) error {
+	if change && !w.cfg.Write {
+		return fmt.Errorf("%w: the policy grants access = \"read\"", ErrReadOnly)
+	}
+	names, err := parse(p)
+	if err != nil {
+		return err
+	}
+	for i := range names {
+		if !w.served(names[:i+1]) {
+			return fmt.Errorf("%w: %q: keys, environment files and version control are not served unless the policy names them", ErrRefused, p)
+		}
+	}
+	return nil
+}
+
+// uncovers says whether what is refused could become served in a folder of that
+// path.
+//
+// Attack: the policy names public/*.pem, and a plugin calls the folder of the keys
+// "public".
+func (w *Workspace) uncovers(names []string) bool {
+	for _, pattern := range w.cfg.Include {
+		if strings.Contains(pattern, "/") {
+			return true
+		}
+	}
+	for i := range names {
+		if w.included(names[:i+1]) {
+			return true
+		}
+	}
+	return false
+}

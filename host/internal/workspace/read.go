@@ -106,30 +106,31 @@ func (w *Workspace) names(dir *os.Root, p string) ([]string, error) {
 	return names, nil
 }
 
-// Read fills b from the offset and says how much it got, and of which version
-// of the file, so that pieces of two versions are not put together. At the end
-// it gets nothing.
-func (w *Workspace) Read(p string, offset int64, b []byte) (int, Entry, error) {
-	if offset < 0 {
-		return 0, Entry{}, fmt.Errorf("%w: %q: offset %d", ErrPath, p, offset)
+// Read returns up to n bytes from the offset, and of which version of the file
+// they are, so that pieces of two versions are not put together. At the end there
+// are none.
+func (w *Workspace) Read(p string, offset, n int64) ([]byte, Entry, error) {
+	if offset < 0 || n < 0 {
+		return nil, Entry{}, fmt.Errorf("%w: %q: %d bytes from %d", ErrPath, p, n, offset)
 	}
 	w.mu.RLock()
 	defer w.mu.RUnlock()
 	at, err := w.walk(p, false)
 	if err != nil {
-		return 0, Entry{}, err
+		return nil, Entry{}, err
 	}
 	defer w.leave(at)
 	f, info, err := w.open(at, os.O_RDONLY)
 	if err != nil {
-		return 0, Entry{}, err
+		return nil, Entry{}, err
 	}
 	defer f.Close()
-	n, err := f.ReadAt(b, offset)
+	b := make([]byte, max(0, min(n, info.Size()-min(offset, info.Size()))))
+	got, err := f.ReadAt(b, offset)
 	if err != nil && !errors.Is(err, io.EOF) {
-		return 0, Entry{}, translate(err, p)
+		return nil, Entry{}, translate(err, p)
 	}
-	return n, entry(info), nil
+	return b[:got], entry(info), nil
 }
 
 // open opens a regular file that is the one which was looked at.

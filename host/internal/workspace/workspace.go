@@ -79,6 +79,9 @@ func Open(cfg Config) (*Workspace, error) {
 	return w, err
 }
 
+// MaxFile is the largest file that is written, in bytes.
+func (w *Workspace) MaxFile() int64 { return w.limits.File }
+
 // Close ends all requests to come.
 func (w *Workspace) Close() error { return w.root.Close() }
 
@@ -126,15 +129,10 @@ func (w *Workspace) leave(p *place) {
 // the opening. os.Root would follow it as long as it stays inside, past a name
 // that is refused; so what was opened must be what was seen.
 func (w *Workspace) walk(p string, mkdir bool) (*place, error) {
-	names, err := parse(p)
-	if err != nil {
+	if err := w.Admits(p, false); err != nil {
 		return nil, err
 	}
-	for i := range names {
-		if !w.served(names[:i+1]) {
-			return nil, fmt.Errorf("%w: %q: keys, environment files and version control are not served unless the policy names them", ErrRefused, p)
-		}
-	}
+	names, _ := parse(p)
 	at := &place{dir: w.root, names: names, path: p}
 	for i := range len(names) - 1 {
 		next, err := w.enter(at, names[i], mkdir)
@@ -219,7 +217,7 @@ func kind(m fs.FileMode) string {
 // translate turns the system's word into ours; the guest learns nothing of the
 // host's paths and kinds of failure.
 func translate(err error, p string) error {
-	for _, own := range []error{ErrPath, ErrNotFound, ErrRefused, ErrReadOnly, ErrKind, ErrExists, ErrChanged, ErrLimit, ErrHost} {
+	for _, own := range []error{ErrPath, ErrNotFound, ErrRefused, ErrReadOnly, ErrKind, ErrExists, ErrChanged, ErrLimit, ErrBusy, ErrHost} {
 		if errors.Is(err, own) {
 			return err
 		}

@@ -1,6 +1,7 @@
 package workspace
 
 import (
+	"bytes"
 	"errors"
 	"fmt"
 	"os"
@@ -62,10 +63,11 @@ func (w *world) put(path, content string) {
 }
 
 func (w *world) read(path string) (string, error) {
-	b := make([]byte, 1<<16)
-	n, _, err := w.open.Read(path, 0, b)
-	return string(b[:n]), err
+	b, _, err := w.open.Read(path, 0, 1<<16)
+	return string(b), err
 }
+
+func bytesOf(b []byte) Content { return Content{bytes.NewReader(b), int64(len(b))} }
 
 func (w *world) wantErr(err, want error) {
 	w.t.Helper()
@@ -79,26 +81,30 @@ func (w *world) wantErr(err, want error) {
 
 func TestFilesLiveAndDie(t *testing.T) {
 	w := newWorld(t, Config{Write: true})
-	e, err := w.open.Write("a/b/one.txt", []byte("first"), If{Absent: true})
+	e, err := w.open.Write("a/b/one.txt", bytesOf([]byte("first")), If{Absent: true})
 	if err != nil || e.Name != "one.txt" || e.Size != 5 || e.Version == "" || e.Dir {
 		t.Fatalf("%+v, %v", e, err)
 	}
 	if s, err := w.open.Stat("a/b/one.txt"); err != nil || s != e {
 		t.Errorf("stat %+v, %v; want %+v", s, err, e)
 	}
-	if e, err = w.open.Append("a/b/one.txt", []byte(" and more"), If{Version: e.Version}); err != nil || e.Size != 14 {
+	if e, err = w.open.Append("a/b/one.txt", bytesOf([]byte(" and more")), If{Version: e.Version}); err != nil || e.Size != 14 {
 		t.Errorf("append: %+v, %v", e, err)
 	}
 	if got, err := w.read("a/b/one.txt"); got != "first and more" || err != nil {
 		t.Errorf("%q, %v", got, err)
 	}
-	b := make([]byte, 4)
-	if n, _, err := w.open.Read("a/b/one.txt", 10, b); string(b[:n]) != "more" || err != nil {
-		t.Errorf("%q, %v", b[:n], err)
+	if b, _, err := w.open.Read("a/b/one.txt", 10, 4); string(b) != "more" || err != nil {
+		t.Errorf("%q, %v", b, err)
 	}
-	if n, _, err := w.open.Read("a/b/one.txt", 1<<40, b); n != 0 || err != nil {
-		t.Errorf("behind the end: %d, %v", n, err)
+	if b, _, err := w.open.Read("a/b/one.txt", 1<<40, 4); len(b) != 0 || err != nil {
+		t.Errorf("behind the end: %d, %v", len(b), err)
 	}
+	w.wantErr(second3(w.open.Read("a/b/one.txt", -1, 4)), ErrPath)
+	if err := errors.Join(w.open.MakeFolder("m/n"), w.open.MakeFolder("m/n"), w.open.Remove("m/n", If{}), w.open.Remove("m", If{})); err != nil {
+		t.Error(err)
+	}
+	w.wantErr(w.open.MakeFolder("a/b/one.txt"), ErrKind)
 	if err := w.open.Rename("a/b/one.txt", "c/two.txt"); err != nil {
 		t.Error(err)
 	}
@@ -120,7 +126,7 @@ func TestReplacingKeepsTheMode(t *testing.T) {
 	if err := os.Chmod(filepath.Join(w.dir, "script"), 0o750); err != nil {
 		t.Fatal(err)
 	}
-	if _, err := w.open.Write("script", []byte("y"), If{}); err != nil {
+	if _, err := w.open.Write("script", bytesOf([]byte("y")), If{}); err != nil {
 		t.Fatal(err)
 	}
 	if info, err := os.Stat(filepath.Join(w.dir, "script")); err != nil || info.Mode().Perm() != 0o750 {
@@ -160,9 +166,9 @@ func TestListsComeInPieces(t *testing.T) {
 func TestReadOnlyIsReadOnly(t *testing.T) {
 	w := newWorld(t, Config{})
 	w.put("a", "x")
-	_, err := w.open.Write("a", nil, If{})
+	_, err := w.open.Write("a", bytesOf(nil), If{})
 	w.wantErr(err, ErrReadOnly)
-	_, err = w.open.Append("a", nil, If{})
+	_, err = w.open.Append("a", bytesOf(nil), If{})
 	w.wantErr(err, ErrReadOnly)
 	w.wantErr(w.open.Rename("a", "b"), ErrReadOnly)
 	w.wantErr(w.open.Remove("a", If{}), ErrReadOnly)
@@ -174,37 +180,42 @@ func TestReadOnlyIsReadOnly(t *testing.T) {
 // Two that edit one file: the second learns of the first.
 func TestAWriteDependsOnTheVersion(t *testing.T) {
 	w := newWorld(t, Config{Write: true})
-	first, err := w.open.Write("n", []byte("0"), If{})
+	first, err := w.open.Write("n", bytesOf([]byte("0")), If{})
 	if err != nil {
 		t.Fatal(err)
 	}
-	_, err = w.open.Write("n", nil, If{Absent: true})
+	_, err = w.open.Write("n", bytesOf(nil), If{Absent: true})
 	w.wantErr(err, ErrExists)
-	if _, err := w.open.Write("n", []byte("1"), If{Version: first.Version}); err != nil {
+	if _, err := w.open.Write("n", bytesOf([]byte("1")), If{Version: first.Version}); err != nil {
 		t.Error(err)
 	}
-	_, err = w.open.Write("n", []byte("2"), If{Version: first.Version})
+	_, err = w.open.Write("n", bytesOf([]byte("2")), If{Version: first.Version})
 	w.wantErr(err, ErrChanged)
 	w.wantErr(w.open.Remove("n", If{Version: first.Version}), ErrChanged)
-	_, err = w.open.Append("gone", nil, If{Version: first.Version})
+	_, err = w.open.Append("gone", bytesOf(nil), If{Version: first.Version})
 	w.wantErr(err, ErrChanged)
 
 	const writers, times = 4, 25
-	if _, err := w.open.Write("n", []byte("0"), If{}); err != nil {
+	if _, err := w.open.Write("n", bytesOf([]byte("0")), If{}); err != nil {
 		t.Fatal(err)
 	}
 	var all sync.WaitGroup
 	for range writers {
+		// Each as another plugin, or another host, has it.
+		open, err := Open(Config{Path: w.dir, Write: true})
+		if err != nil {
+			t.Fatal(err)
+		}
+		defer open.Close()
 		all.Go(func() {
 			for done := 0; done < times; {
-				b := make([]byte, 20)
-				n, e, err := w.open.Read("n", 0, b)
+				b, e, err := open.Read("n", 0, 20)
 				if err != nil {
 					t.Error(err)
 					return
 				}
-				v, _ := strconv.Atoi(string(b[:n]))
-				_, err = w.open.Write("n", []byte(strconv.Itoa(v+1)), If{Version: e.Version})
+				v, _ := strconv.Atoi(string(b))
+				_, err = open.Write("n", bytesOf([]byte(strconv.Itoa(v+1))), If{Version: e.Version})
 				if err == nil {
 					done++
 				} else if !errors.Is(err, ErrChanged) {
@@ -222,25 +233,25 @@ func TestAWriteDependsOnTheVersion(t *testing.T) {
 
 func TestLimitsSayBothNumbers(t *testing.T) {
 	w := newWorld(t, Config{Write: true, Limits: Limits{File: 100, Growth: 150, Files: 3}})
-	_, err := w.open.Write("a", make([]byte, 101), If{})
+	_, err := w.open.Write("a", bytesOf(make([]byte, 101)), If{})
 	w.wantErr(err, ErrLimit)
 	if err == nil || !strings.Contains(err.Error(), "101") || !strings.Contains(err.Error(), "100") {
 		t.Errorf("%v", err)
 	}
-	if _, err := w.open.Write("a", make([]byte, 100), If{}); err != nil {
+	if _, err := w.open.Write("a", bytesOf(make([]byte, 100)), If{}); err != nil {
 		t.Fatal(err)
 	}
-	_, err = w.open.Append("a", []byte("x"), If{})
+	_, err = w.open.Append("a", bytesOf([]byte("x")), If{})
 	w.wantErr(err, ErrLimit)
-	_, err = w.open.Write("b", make([]byte, 60), If{})
+	_, err = w.open.Write("b", bytesOf(make([]byte, 60)), If{})
 	w.wantErr(err, ErrLimit)
 	if err := w.open.Remove("a", If{}); err != nil {
 		t.Fatal(err)
 	}
-	if _, err := w.open.Write("b", make([]byte, 60), If{}); err != nil {
+	if _, err := w.open.Write("b", bytesOf(make([]byte, 60)), If{}); err != nil {
 		t.Errorf("what was removed does not count: %v", err)
 	}
-	_, err = w.open.Write("c/d/e", nil, If{}) // two folders and a file
+	_, err = w.open.Write("c/d/e", bytesOf(nil), If{}) // two folders and a file
 	w.wantErr(err, ErrLimit)
 }
 
@@ -264,4 +275,49 @@ func TestAbandonedWritesGo(t *testing.T) {
 	}
 	_, err := w.read(temporary + "new")
 	w.wantErr(err, ErrRefused)
+}
+
+func second3(_ []byte, _ Entry, err error) error { return err }
+
+// Two that move things between the same two folders do not wait for each other for
+// ever, and a change waits for those of others.
+func TestChangesTakeTurns(t *testing.T) {
+	w := newWorld(t, Config{Write: true})
+	w.put("a/x", "x")
+	w.put("b/y", "y")
+	other, err := Open(Config{Path: w.dir, Write: true})
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer other.Close()
+	var all sync.WaitGroup
+	for open, names := range map[*Workspace][2]string{w.open: {"a/x", "b/x"}, other: {"b/y", "a/y"}} {
+		all.Go(func() {
+			for i := range 200 {
+				if err := open.Rename(names[i%2], names[1-i%2]); err != nil {
+					t.Error(err)
+				}
+			}
+		})
+	}
+	all.Wait()
+}
+
+// A folder must not become one in which the policy lets more be seen.
+func TestNoFolderUncoversWhatIsInIt(t *testing.T) {
+	for include, refused := range map[string]bool{"public/*.pem": true, "public": true, "*.pem": false, "": false} {
+		cfg := Config{Write: true}
+		if include != "" {
+			cfg.Include = []string{include}
+		}
+		w := newWorld(t, cfg)
+		w.put("private/key.age", "key")
+		err := w.open.Rename("private", "public")
+		if refused != errors.Is(err, ErrRefused) || !refused && err != nil {
+			t.Errorf("with %q: %v", include, err)
+		}
+		if got, err := w.read("public/key.age"); err == nil {
+			t.Errorf("with %q, what was refused is read: %q", include, got)
+		}
+	}
 }

@@ -24,6 +24,9 @@ type Host struct {
 	// Secrets are the names for which guest.SecretExists is true.
 	Secrets []string
 
+	// Workspaces are those that the policy grants, by name.
+	Workspaces map[string]*Workspace
+
 	// Person answers guest.Elicit: what it returns is the person's action, and
 	// the form as JSON. nil denies.
 	Person func(message, schema string) (action guest.Elicited, form string, err error)
@@ -55,15 +58,22 @@ type answer struct {
 // the guest has left an answer open.
 func (h *Host) Use(t testing.TB) *Host {
 	t.Helper()
-	h.open = map[int64]*answer{}
-	previous := abi.Use((*seam)(h))
+	stop := h.Start()
 	t.Cleanup(func() {
-		abi.Use(previous)
+		stop()
 		if len(h.open) > 0 {
 			t.Errorf("the guest left %d answers open", len(h.open))
 		}
 	})
 	return h
+}
+
+// Start puts h in place as the host until stop is called, where there is no test
+// to end: in examples.
+func (h *Host) Start() (stop func()) {
+	h.open = map[int64]*answer{}
+	previous := abi.Use((*seam)(h))
+	return func() { abi.Use(previous) }
 }
 
 // seam keeps the methods of abi.Host out of the documentation of Host.
@@ -80,6 +90,8 @@ var codes = []struct {
 	{guest.ErrTimeout, abi.TimedOut},
 	{guest.ErrCancelled, abi.Cancelled},
 	{guest.ErrUnreachable, abi.Unreachable},
+	{guest.ErrExists, abi.Exists},
+	{guest.ErrChanged, abi.Changed},
 }
 
 func (s *seam) fail(err error) int32 {

@@ -30,6 +30,9 @@ func hostAsk(kind int32, request *byte, length uint32) int64
 //go:wasmimport ringfence updated
 func hostUpdated(uri string) int32
 
+//go:wasmimport ringfence files
+func hostFiles(request *byte, requestLength uint32, data *byte, dataLength uint32) int64
+
 //go:wasmimport ringfence error
 func hostError(into *byte, capacity uint32) int32
 
@@ -64,6 +67,10 @@ func (imports) Ask(kind int32, request []byte) int64 {
 }
 
 func (imports) Updated(uri string) int32 { return hostUpdated(uri) }
+
+func (imports) Files(request, data []byte) int64 {
+	return hostFiles(first(request), uint32(len(request)), first(data), uint32(len(data)))
+}
 
 func (imports) Error(into []byte) int32 { return hostError(first(into), uint32(len(into))) }
 

@@ -16,4 +16,5 @@ func (noHost) SecretExists(string) int32       { return NoHost }
 func (noHost) Progress([]byte) int32           { return NoHost }
 func (noHost) Ask(int32, []byte) int64         { return NoHost }
 func (noHost) Updated(string) int32            { return NoHost }
+func (noHost) Files([]byte, []byte) int64      { return NoHost }
 func (noHost) Error([]byte) int32              { return 0 }
