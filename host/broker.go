@@ -1,7 +1,10 @@
 package host
 
 import (
+	"path/filepath"
+
 	"github.com/ringfence/ringfence/host/internal/broker"
+	"github.com/ringfence/ringfence/host/internal/state"
 	"github.com/ringfence/ringfence/host/internal/workspace"
 )
 
@@ -14,6 +17,8 @@ func newBroker(p *plugin) *broker.Broker {
 		Secrets: p.policy.Secrets(),
 		Client:  p.policy.Client(),
 		Folders: p.folders(),
+		Kept:    p.kept(),
+		Invokes: p.policy.Invokes(),
 		Audit:   h.recorder,
 		RunDir:  h.dir.Path(),
 		RootCAs: h.opts.RootCAs,
@@ -33,4 +38,14 @@ func (p *plugin) folders() (folders []broker.Folder) {
 		}})
 	}
 	return folders
+}
+
+// kept is what the plugin may keep, in a folder of the host's own.
+func (p *plugin) kept() broker.Kept {
+	grant := p.policy.State()
+	if grant == nil {
+		return broker.Kept{}
+	}
+	return broker.Kept{Grant: grant, State: state.New(state.Config{
+		Dir: filepath.Join(p.host.policy.Settings().StateDir, "state"), Plugin: p.policy.Name(), Size: int64(grant.Size)})}
 }

@@ -44,4 +44,9 @@ func (a *ambient) Progress(report []byte) int32              { return a.now().Pr
 func (a *ambient) Ask(kind int32, question []byte) int64     { return a.now().Ask(kind, question) }
 func (a *ambient) Updated(uri string) int32                  { return a.now().Updated(uri) }
 func (a *ambient) Files(request, data []byte) int64          { return a.now().Files(request, data) }
-func (a *ambient) Error(into []byte) int32                   { return a.now().Error(into) }
+func (a *ambient) State(request, value []byte) int64         { return a.now().State(request, value) }
+func (a *ambient) Invoke(alias string, arguments []byte) int64 {
+	return a.now().Invoke(alias, arguments)
+}
+func (a *ambient) Remaining() int64        { return a.now().Remaining() }
+func (a *ambient) Error(into []byte) int32 { return a.now().Error(into) }

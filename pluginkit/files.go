@@ -1,6 +1,9 @@
 package pluginkit
 
 import (
+	"strings"
+	"time"
+
 	"github.com/ringfence/ringfence/pluginkit/internal/abi"
 	"github.com/ringfence/ringfence/pluginkit/wire"
 )
@@ -59,4 +62,35 @@ func (c *capabilities) Files(request, data []byte) int64 {
 	}
 	files.Data = data
 	return c.hold(c.request(&wire.CapabilityRequest{Op: &wire.CapabilityRequest_Files{Files: files}}))
+}
+
+// State implements abi.Host.
+func (c *capabilities) State(request, value []byte) int64 {
+	if len(request) > MaxRequestHead || len(value) > MaxRequestBody {
+		return int64(c.refuse(abi.Limit, "the request is too large"))
+	}
+	state, err := wire.ParseState(request)
+	if err != nil {
+		return int64(c.refuse(abi.Malformed, "the request is not valid: "+err.Error()))
+	}
+	state.Value = value
+	return c.hold(c.request(&wire.CapabilityRequest{Op: &wire.CapabilityRequest_State{State: state}}))
+}
+
+// Invoke implements abi.Host.
+func (c *capabilities) Invoke(alias string, arguments []byte) int64 {
+	if len(arguments) > MaxRequestBody {
+		return int64(c.refuse(abi.Limit, "the arguments are too large"))
+	}
+	invoke := &wire.Invoke{Alias: strings.ToValidUTF8(alias, "�"), Arguments: arguments}
+	return c.hold(c.request(&wire.CapabilityRequest{Op: &wire.CapabilityRequest_Invoke{Invoke: invoke}}))
+}
+
+// Remaining implements abi.Host.
+func (c *capabilities) Remaining() int64 {
+	end, ok := c.ctx.Deadline()
+	if !ok {
+		return -1
+	}
+	return max(0, time.Until(end).Milliseconds())
 }

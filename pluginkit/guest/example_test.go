@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"io/fs"
+	"strconv"
 	"strings"
 
 	"github.com/ringfence/ringfence/pluginkit/guest"
@@ -93,6 +94,43 @@ func ExampleWorkspace() {
 	// todo.md
 	// true false
 	// true true
+}
+
+// State outlives the call. Update survives others who count at the same time.
+func ExampleStore_Update() {
+	host := &guesttest.Host{Kept: map[string]string{"visits": "41"}}
+	defer host.Start()()
+
+	err := guest.State.Update("visits", func(old []byte) ([]byte, error) {
+		n, _ := strconv.Atoi(string(old)) // 0 when there is none
+		return strconv.AppendInt(nil, int64(n+1), 10), nil
+	})
+	visits, _ := guest.State.Get("visits")
+	fmt.Println(string(visits), err)
+	// Output: 42 <nil>
+}
+
+// The policy says which tool an alias is: invoke "lookup" { tool = "geo.lookup" }.
+func ExampleInvoke() {
+	host := &guesttest.Host{Invokes: map[string]func(arguments []byte) (any, error){
+		"lookup": func([]byte) (any, error) { return map[string]any{"lat": 46.95, "lon": 7.45, "from": "a map"}, nil },
+	}}
+	defer host.Start()()
+
+	type Place struct {
+		City string `json:"city"`
+	}
+	type Point struct {
+		Lat float64 `json:"lat"`
+		Lon float64 `json:"lon"`
+	}
+	point, err := guest.Invoke[Point]("lookup", Place{City: "Bern"})
+	fmt.Println(point, err)
+	_, err = guest.Invoke[Point]("weather", nil)
+	fmt.Println(errors.Is(err, guest.ErrDenied))
+	// Output:
+	// {46.95 7.45} <nil>
+	// true
 }
 
 // A missing token is worth a hint: the guest learns that it is missing, and

@@ -22,7 +22,7 @@ const (
 type Entry struct {
 	Plugin   string
 	Call     string // the call's id, unique within the host
-	Kind     string // "compile", "launch", "end", "call", "result", "http", "http_response", "secret_exists", "ask", "answer", "files", "limit"
+	Kind     string // "compile", "launch", "end", "call", "result", "http", "http_response", "secret_exists", "ask", "answer", "files", "state", "invoke", "limit"
 	Decision Decision
 	Rule     string // the line or block of the policy that decided
 	Reason   string
@@ -41,6 +41,8 @@ type Details struct {
 	Workspace string        `json:"workspace,omitempty"` // its name in the policy
 	Path      string        `json:"path,omitempty"`      // in the workspace
 	To        string        `json:"to,omitempty"`        // the new path of what is renamed
+	Key       string        `json:"key,omitempty"`       // of the state
+	Parent    string        `json:"parent,omitempty"`    // the call that made this one
 	Cause     string        `json:"cause,omitempty"`     // of a failure: a word of package host
 	Duration  time.Duration `json:"duration_ns,omitempty"`
 }
@@ -92,6 +94,7 @@ func encode(e Entry, host string, seq uint64, now time.Time) ([]byte, error) {
 	}
 	if d := e.Details; d != (Details{}) {
 		d.Tool, d.Method, d.Secret, d.Cause = bounded(d.Tool, maxName), bounded(d.Method, maxName), bounded(d.Secret, maxName), bounded(d.Cause, maxName)
+		d.Key, d.Parent = bounded(d.Key, maxName), bounded(d.Parent, maxName)
 		d.Workspace, d.Path, d.To = bounded(d.Workspace, maxName), bounded(d.Path, maxPath), bounded(d.To, maxPath)
 		d.URL = bounded(RedactURL(d.URL), maxURL)
 		r.Details = &d

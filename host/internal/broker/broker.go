@@ -22,6 +22,8 @@ type Config struct {
 	Secrets []policies.Secret     // those whose existence the plugin may know
 	Client  *policies.ClientGrant // nil grants nothing
 	Folders []Folder              // with different names
+	Kept    Kept                  // zero grants nothing
+	Invokes []policies.Invoke     // with different aliases
 	Audit   audit.Recorder
 	RunDir  string         // for large response bodies; "" is the system's folder for temporary files
 	RootCAs *x509.CertPool // nil means the system's
@@ -87,6 +89,7 @@ type Broker struct {
 	quota   *quota
 	folders map[string]*folder
 
+	stateWrites *rate.Limiter // bytes
 	// Two transports, so that a connection which a rule with a literal address
 	// opened can never serve a rule without one.
 	public, literal *http.Transport
@@ -108,6 +111,10 @@ func New(cfg Config) *Broker {
 		quota:  &quota{memory: limits.Memory, disk: limits.Disk},
 
 		folders: make(map[string]*folder),
+	}
+	if cfg.Kept.State != nil {
+		// At once, as often as a small state is likely to be set by one call.
+		b.stateWrites = rate.NewLimiter(writeRate, int(cfg.Kept.Grant.Size)+64<<20)
 	}
 	for _, f := range cfg.Folders {
 		b.folders[f.Name] = &folder{Folder: f}

@@ -14,7 +14,7 @@ import (
 // Denial is one request that the policy or a guard refused, for the host to tell
 // the user. All texts are bounded; the URL has no query values.
 type Denial struct {
-	Kind   string // "http", "http_response", "secret_exists", "ask", "files", "limit"
+	Kind   string // "http", "http_response", "secret_exists", "ask", "files", "state", "invoke", "limit"
 	Rule   string
 	Reason string
 	Method string
@@ -116,6 +116,10 @@ func (s *Session) Handle(ctx context.Context, req *wire.CapabilityRequest) (repl
 		return s.counted(func() *wire.CapabilityReply { return s.updated(op.ResourceUpdated.GetUri()) })
 	case *wire.CapabilityRequest_Files:
 		return s.counted(func() *wire.CapabilityReply { return s.files(ctx, op.Files) })
+	case *wire.CapabilityRequest_Invoke:
+		return s.counted(func() *wire.CapabilityReply { return s.invoke(ctx, op.Invoke) })
+	case *wire.CapabilityRequest_State:
+		return s.counted(func() *wire.CapabilityReply { return s.state(op.State) })
 	case *wire.CapabilityRequest_BodyRead:
 		return s.read(op.BodyRead)
 	case *wire.CapabilityRequest_BodyClose:

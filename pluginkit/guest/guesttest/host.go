@@ -8,6 +8,7 @@ import (
 	"net/http/httptest"
 	"slices"
 	"testing"
+	"time"
 
 	"github.com/ringfence/ringfence/pluginkit/guest"
 	"github.com/ringfence/ringfence/pluginkit/internal/abi"
@@ -27,6 +28,16 @@ type Host struct {
 	// Workspaces are those that the policy grants, by name.
 	Workspaces map[string]*Workspace
 
+	// Kept is what guest.State keeps, and what it begins with. nil denies.
+	Kept map[string]string
+	// Invokes are the tools that guest.Invoke can call, by alias. Each gets JSON
+	// arguments; its result is encoded as JSON. An error is the tool's failure, or
+	// its complaint about the arguments if it is an ErrBadArguments, or the host's
+	// answer if it is of a kind of package guest (guest.ErrTimeout, …).
+	Invokes map[string]func(arguments []byte) (any, error)
+	// Deadline, if set, is when the call ends.
+	Deadline time.Time
+
 	// Person answers guest.Elicit: what it returns is the person's action, and
 	// the form as JSON. nil denies.
 	Person func(message, schema string) (action guest.Elicited, form string, err error)
@@ -43,6 +54,9 @@ type Host struct {
 	Logs []string
 	// MaxOpen is the number of answers that were open at the same time, at most.
 	MaxOpen int
+
+	versions map[string]int // of Kept
+	sets     int
 
 	open   map[int64]*answer
 	last   int64

@@ -62,6 +62,10 @@ type Host interface {
 	Ask(kind int32, request []byte) int64
 	Updated(uri string) int32
 	Files(request, data []byte) int64
+	State(request, value []byte) int64
+	Invoke(alias string, arguments []byte) int64
+	// Remaining is in milliseconds, or -1.
+	Remaining() int64
 	Error(into []byte) int32
 }
 

@@ -35,10 +35,6 @@ plugin "github" {
     }
   }
 
-  invoke "lookup" {
-    tool = "geo.lookup"
-  }
-
   guard "leak" {
     on = ["input"]
   }
