@@ -1,8 +1,9 @@
 package guest
 
 import (
-	"encoding/json"
 	"reflect"
+
+	"github.com/ringfence/ringfence/pluginkit/internal/shape"
 )
 
 // Bytes is JSON that is neither copied nor looked at on its way.
@@ -32,7 +33,7 @@ var bytesType = reflect.TypeFor[Bytes]()
 // shaped is the type whose JSON form a type has.
 func shaped(t reflect.Type) reflect.Type {
 	if t == bytesType {
-		return reflect.TypeFor[json.RawMessage]()
+		return reflect.TypeFor[shape.Raw]()
 	}
 	return t
 }

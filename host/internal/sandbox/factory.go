@@ -88,6 +88,7 @@ func (f *Factory) Start(ctx context.Context, plan Plan) (*Sandbox, error) {
 	if plan.Engine == pluginkit.EngineNative {
 		f.native(&spec, plan)
 		filters = ofTrampoline
+		spec.Notices = spec.Notices && f.Jail != nil // it is the jail's filter that gives notice
 		if !f.NoRing {
 			f.bringRing(s, &spec, plan)
 		}

@@ -55,6 +55,7 @@ var (
 	kitchen       = &testGuest{name: "kitchen", engine: "wasmer"}
 	kitchenWazero = &testGuest{name: "kitchen", engine: "wazero"}
 	windows       = &testGuest{name: "windows", engine: "wasmer"}
+	windowsWazero = &testGuest{name: "windows", engine: "wazero"}
 )
 
 // code is the compiled guest.

@@ -61,8 +61,8 @@ func (f *Factory) startNative(t *testing.T, ring Ring, transport string) *box {
 
 func eachNativeWay(t *testing.T, test func(t *testing.T, b *box)) {
 	for _, way := range ways {
-		if way.guest != kitchen {
-			continue // it is about an engine
+		if way.guest != kitchen { // the ways of one engine are those of none
+			continue
 		}
 		t.Run(way.name, func(t *testing.T) {
 			f := nativeFactory(t)
@@ -241,5 +241,20 @@ func TestAPluginThatKnowsNoRingIsMadeNone(t *testing.T) {
 	later := f.startNative(t, Ring{}, "grpc")
 	if !strings.Contains(later.Reason(), "does not offer a ring") || later.ring != nil {
 		t.Errorf("%q", later.Reason())
+	}
+}
+
+// A system that does not give the memory has calls over gRPC, and says why: here the
+// ring has a size that there is not.
+func TestWithoutTheMemoryForARingCallsGoOverGRPC(t *testing.T) {
+	impossible := Ring{Bytes: 64<<10 + 1}
+	for name, b := range map[string]*box{
+		"a module":         start(t, kitchen, false, Plan{Session: true, Ring: impossible}, "grpc"),
+		"a native program": nativeFactory(t).startNative(t, impossible, "grpc"),
+	} {
+		if !strings.Contains(b.Reason(), "does not give the memory for it") {
+			t.Errorf("%s: %q", name, b.Reason())
+		}
+		b.works()
 	}
 }

@@ -48,8 +48,10 @@ func (s *Sandbox) growth(log hclog.Logger, plugin string) ringcall.Growth {
 			log.Info("a ring stayed full; calls go over larger ones now", "bytes", ring, "capabilities", capabilities)
 		},
 		Alert: func(why string) {
-			s.crowded.Store(&why)
-			log.Warn("a ring stays full and does not grow", "why", why)
+			// The log hears of it once, status counts.
+			if before := s.crowded.Swap(&why); before == nil || *before != why {
+				log.Warn("a ring stays full and does not grow", "why", why)
+			}
 		},
 	}
 }

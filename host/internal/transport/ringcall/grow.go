@@ -234,6 +234,7 @@ func (t *Transport) grown(ctx context.Context, c *running, shape ringwire.Shape)
 	if err != nil {
 		return err
 	}
+	_, epoch := f.Place()
 	header, message := f.Header(), make([]byte, min(f.Len(), maxStays+1))
 	_, err = f.CopyTo(message)
 	last := f.Last() && f.Offset() == 0
@@ -251,6 +252,9 @@ func (t *Transport) grown(ctx context.Context, c *running, shape ringwire.Shape)
 		return t.violate(transport.Violation("a message of kind %s as the answer to a grow", ringwire.KindName(header.Kind)))
 	}
 	answer, err := ringwire.ParseGrown(message)
+	if want := t.channel.Area(ringwire.Calls, false).Epoch; err == nil && epoch != want {
+		err = fmt.Errorf("it has grown, it says in the memory of epoch %d (want %d)", epoch, want)
+	}
 	if err != nil {
 		return t.violate(transport.Violation("%v", err))
 	}

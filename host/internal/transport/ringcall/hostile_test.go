@@ -166,6 +166,38 @@ func TestHandlesAreChecked(t *testing.T) {
 	}
 }
 
+// A handle is good in its own sandbox only, even while its call runs.
+func TestAHandleOfAnotherSandboxIsRefused(t *testing.T) {
+	args := bytes.Repeat([]byte("0123456789"), 10_000)
+	handles, asked := make(chan uint64), make(chan struct{})
+	one := hostile(t, func(p *peer) {
+		handles <- p.start.Handle
+		<-asked
+		p.done()
+	})
+	two := hostile(t, func(p *peer) {
+		defer close(asked)
+		if piece, text := p.read(ringwire.Read{ID: 1, Handle: <-handles, Length: 10}); piece.Code != wire.Code_CODE_NOT_FOUND || text != "nothing here" {
+			t.Errorf("%+v %q", piece, text)
+		}
+		p.done()
+	})
+	over := make(chan error, 1)
+	go func() {
+		_, err := one.Call(t.Context(), transport.Call{Arguments: args, MaxResult: 100}, &testDesk{})
+		over <- err
+	}()
+	if _, err := (&testDesk{}).call(t, two, args); err != nil {
+		t.Error(err)
+	}
+	if err := <-over; err != nil {
+		t.Error(err)
+	}
+	if a, b := one.Stats().Refused, two.Stats().Refused; a != 0 || b != 1 {
+		t.Errorf("%d and %d reads were refused", a, b)
+	}
+}
+
 // What a sandbox declares costs the host nothing.
 func TestADeclaredResultGrantsNoMemory(t *testing.T) {
 	release := make(chan struct{})

@@ -1,4 +1,4 @@
-// Command nothing is the smallest tool: the budget of 3 MB is measured on it.
+// Command nothing is the smallest tool: its size is what every tool costs.
 package main
 
 import "github.com/ringfence/ringfence/pluginkit/guest"
