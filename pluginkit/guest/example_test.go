@@ -4,6 +4,8 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"io/fs"
+	"strconv"
 	"strings"
 
 	"github.com/ringfence/ringfence/pluginkit/guest"
@@ -58,6 +60,77 @@ func ExampleFetch() {
 	_, err := title("https://example.org/page.json")
 	fmt.Println(err)
 	// Output: GET https://example.org/page.json: not inside a sandbox
+}
+
+// A workspace is a file system. Update survives others who write at the same time.
+func ExampleWorkspace() {
+	host := &guesttest.Host{Workspaces: map[string]*guesttest.Workspace{
+		"notes": {Files: map[string]string{"todo.md": "- milk\n", "old/done.md": "- bread\n"}},
+	}} // as the policy grants
+	defer host.Start()()
+
+	notes := guest.Workspace("notes")
+	err := notes.Update("todo.md", func(old []byte) ([]byte, error) {
+		return append(old, "- eggs\n"...), nil
+	})
+	text, _ := notes.ReadFile("todo.md")
+	fmt.Printf("%s%v\n", text, err)
+
+	_ = fs.WalkDir(notes, ".", func(path string, _ fs.DirEntry, err error) error {
+		fmt.Println(path)
+		return err
+	})
+	err = notes.Create("todo.md", nil)
+	fmt.Println(errors.Is(err, fs.ErrExist), errors.Is(err, guest.ErrDenied))
+	_, err = guest.Workspace("photos").ReadFile("me.jpg")
+	fmt.Println(errors.Is(err, fs.ErrPermission), errors.Is(err, guest.ErrDenied))
+	// Output:
+	// - milk
+	// - eggs
+	// <nil>
+	// .
+	// old
+	// old/done.md
+	// todo.md
+	// true false
+	// true true
+}
+
+// State outlives the call. Update survives others who count at the same time.
+func ExampleStore_Update() {
+	host := &guesttest.Host{Kept: map[string]string{"visits": "41"}}
+	defer host.Start()()
+
+	err := guest.State.Update("visits", func(old []byte) ([]byte, error) {
+		n, _ := strconv.Atoi(string(old)) // 0 when there is none
+		return strconv.AppendInt(nil, int64(n+1), 10), nil
+	})
+	visits, _ := guest.State.Get("visits")
+	fmt.Println(string(visits), err)
+	// Output: 42 <nil>
+}
+
+// The policy says which tool an alias is: invoke "lookup" { tool = "geo.lookup" }.
+func ExampleInvoke() {
+	host := &guesttest.Host{Invokes: map[string]func(arguments []byte) (any, error){
+		"lookup": func([]byte) (any, error) { return map[string]any{"lat": 46.95, "lon": 7.45, "from": "a map"}, nil },
+	}}
+	defer host.Start()()
+
+	type Place struct {
+		City string `json:"city"`
+	}
+	type Point struct {
+		Lat float64 `json:"lat"`
+		Lon float64 `json:"lon"`
+	}
+	point, err := guest.Invoke[Point]("lookup", Place{City: "Bern"})
+	fmt.Println(point, err)
+	_, err = guest.Invoke[Point]("weather", nil)
+	fmt.Println(errors.Is(err, guest.ErrDenied))
+	// Output:
+	// {46.95 7.45} <nil>
+	// true
 }
 
 // A missing token is worth a hint: the guest learns that it is missing, and
