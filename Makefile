@@ -6,7 +6,7 @@ GO          ?= go
 PREFIX      ?= /usr/local
 VERSION     ?= dev
 
-TOOLS       := jq github webfetch rogue echo
+TOOLS       := jq github webfetch notes rogue echo
 NATIVE_GO    = $(shell find examples/notes/plugin internal/seccomp pluginkit -name '*.go' -not -name '*_test.go' -not -path '*/testdata/*')
 GUESTS      := $(TOOLS:%=bin/tools/%.wasm)
 JAIL_GO      = $(shell find plugins/jail internal/orders internal/seccomp -name '*.go' -not -name '*_test.go' 2>/dev/null)
