@@ -5,8 +5,6 @@ import (
 	"io"
 	"io/fs"
 	"time"
-
-	"github.com/ringfence/ringfence/pluginkit/internal/abi"
 )
 
 // Open implements fs.FS. A file is read from the host as it is needed; if others
@@ -164,7 +162,7 @@ func (o *openFile) Seek(offset int64, whence int) (int64, error) {
 
 // at asks for a piece of the version that was opened.
 func (o *openFile) at(offset int64, n int) ([]byte, error) {
-	answer, data, err := o.folder.do(fileRequest{operation: "read", path: o.name, offset: offset, length: int64(min(n, abi.MaxRead))}, nil)
+	answer, data, err := o.folder.do(fileRequest{operation: "read", path: o.name, offset: offset, length: int64(min(n, filePiece))}, nil)
 	if err != nil {
 		return nil, err
 	}

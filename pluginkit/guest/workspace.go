@@ -36,6 +36,10 @@ type Folder struct {
 // does shows when it is used.
 func Workspace(name string) *Folder { return &Folder{name: name} }
 
+// filePiece is how much of a file is asked for at a time: what goes over a ring in one
+// message. Larger ones travel in pieces and take longer.
+const filePiece = 256 << 10
+
 // maxTries is how often something is begun anew that others have changed meanwhile.
 const maxTries = 10
 
@@ -58,7 +62,7 @@ func (f *Folder) Read(name string) (content []byte, version string, err error) {
 
 func (f *Folder) readOnce(name string) (content []byte, version string, err error) {
 	for {
-		r := fileRequest{operation: "read", path: name, offset: int64(len(content)), length: abi.MaxRead}
+		r := fileRequest{operation: "read", path: name, offset: int64(len(content)), length: filePiece}
 		piece, data, err := f.do(r, nil)
 		if err != nil {
 			return nil, "", err

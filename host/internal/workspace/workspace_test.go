@@ -321,3 +321,21 @@ func TestNoFolderUncoversWhatIsInIt(t *testing.T) {
 		}
 	}
 }
+
+// A file is always younger than the one it replaces, even where the clock has stood
+// still or was set back: of two versions with one inode and one size, only the time
+// tells.
+func TestWhatReplacesAFileIsYounger(t *testing.T) {
+	w := newWorld(t, Config{Write: true})
+	w.put("f", "1")
+	later := time.Now().Add(time.Hour).Truncate(time.Microsecond)
+	if err := os.Chtimes(filepath.Join(w.dir, "f"), later, later); err != nil {
+		t.Fatal(err)
+	}
+	for i := range 3 {
+		e, err := w.open.Write("f", bytesOf([]byte("2")), If{})
+		if want := later.Add(time.Duration(i+1) * time.Microsecond); err != nil || e.Modified != want.UnixNano() {
+			t.Errorf("%d: %v, want %v (%v)", i, time.Unix(0, e.Modified), want, err)
+		}
+	}
+}
