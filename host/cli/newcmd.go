@@ -2,7 +2,6 @@ package cli
 
 import (
 	"fmt"
-	"os"
 	"path/filepath"
 	"strings"
 
@@ -73,12 +72,8 @@ func (a *app) create(p scaffold.Plan) error {
 		return usagef("%s", err)
 	}
 	next := []string{"cd " + shellWord(p.Dir)}
-	if p.SDK == "" {
-		get := "go get github.com/ringfence/ringfence@latest"
-		if p.Version != "" {
-			get = "go mod tidy"
-		}
-		next = append(next, get)
+	if p.SDK == "" && p.Version == "" {
+		next = append(next, "go get github.com/ringfence/ringfence@latest")
 	}
 	next = append(next, "make test", "make call")
 	if a.json {
@@ -88,7 +83,7 @@ func (a *app) create(p scaffold.Plan) error {
 		fmt.Fprintln(a.out, filepath.Join(p.Dir, f))
 	}
 	fmt.Fprintf(a.out, "\nNext:\n  %s\n\nThe tool is in main.go, what it may do in ringfence.hcl.\n", strings.Join(next, "\n  "))
-	if _, err := os.Stat(filepath.Join(p.Dir, "go.sum")); err != nil && p.SDK == "" && p.Version == "" {
+	if p.SDK == "" && p.Version == "" {
 		fmt.Fprintln(a.err, "ringfence: this build has no version; to build against your checkout, use --sdk")
 	}
 	return nil
