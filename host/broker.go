@@ -12,16 +12,17 @@ import (
 func newBroker(p *plugin) *broker.Broker {
 	h := p.host
 	return broker.New(broker.Config{
-		Plugin:  p.policy.Name(),
-		HTTP:    p.policy.HTTP(),
-		Secrets: p.policy.Secrets(),
-		Client:  p.policy.Client(),
-		Folders: p.folders(),
-		Kept:    p.kept(),
-		Invokes: p.policy.Invokes(),
-		Audit:   h.recorder,
-		RunDir:  h.dir.Path(),
-		RootCAs: h.opts.RootCAs,
+		Plugin:    p.policy.Name(),
+		HTTP:      p.policy.HTTP(),
+		Secrets:   p.policy.Secrets(),
+		Client:    p.policy.Client(),
+		Folders:   p.folders(),
+		Kept:      p.kept(),
+		Invokes:   p.policy.Invokes(),
+		Audit:     h.recorder,
+		RunDir:    h.dir.Path(),
+		RootCAs:   h.opts.RootCAs,
+		Transport: h.opts.Transport,
 	})
 }
 

@@ -29,8 +29,10 @@ type Config struct {
 	RootCAs *x509.CertPool // nil means the system's
 	// Resolver turns names into addresses; nil means the system's.
 	Resolver Resolver
-	Limits   Limits           // zero fields mean the defaults
-	Now      func() time.Time // nil means time.Now
+	// Transport carries requests in place of the network; nil means the network.
+	Transport http.RoundTripper
+	Limits    Limits           // zero fields mean the defaults
+	Now       func() time.Time // nil means time.Now
 }
 
 // Resolver is the part of net.Resolver that is used.
