@@ -158,9 +158,9 @@ plugin "empty" {
 // The rings may grow to 16 MiB unless the policy says otherwise, and never shrink.
 func TestRingMax(t *testing.T) {
 	for text, want := range map[string][2]uint64{
-		`ring = "64MiB"`:                       {64 << 20, 64 << 20},
-		`ring = "64KiB"`:                       {64 << 10, 16 << 20},
-		`ring_max = "4MiB"`:                    {4 << 20, 4 << 20},
+		`ring = "64MiB"`:                        {64 << 20, 64 << 20},
+		`ring = "64KiB"`:                        {64 << 10, 16 << 20},
+		`ring_max = "4MiB"`:                     {4 << 20, 4 << 20},
 		"ring = \"1MiB\"\n ring_max = \"1GiB\"": {1 << 20, 1 << 30},
 	} {
 		p := parse1(t, "plugin \"a\" {\n source = \"a.wasm\"\n limits {\n "+text+"\n }\n}", Options{LookupEnv: env("XDG_STATE_HOME", "/var/xdg")})
