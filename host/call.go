@@ -106,6 +106,11 @@ type call struct {
 	read      func(result []byte) error // takes the result of what is not a tool
 	started   time.Time
 
+	// Of a call that a tool makes: the call of that tool, and the plugins from the
+	// outermost to that one, whose sandboxes wait for this call.
+	parent string
+	chain  []string
+
 	plugin  *plugin
 	tool    *manifest.Tool
 	index   int
@@ -154,7 +159,7 @@ func (c *call) run(ctx context.Context) (*Result, error) {
 // attempt runs the call in the next sandbox that is free.
 func (c *call) attempt(ctx context.Context) (*Result, error) {
 	limits := c.plugin.policy.Limits()
-	lease, err := c.host.pool.Acquire(ctx, c.plugin.policy.Name(), limits.Processes, c.plugin.start)
+	lease, err := c.host.pool.Acquire(ctx, c.plugin.policy.Name(), limits.Processes, len(c.chain), c.plugin.start)
 	if err != nil {
 		return nil, err
 	}
@@ -197,14 +202,16 @@ func (c *call) serve(ctx context.Context, s *sandbox.Sandbox) (_ *Result, reusab
 	}
 	if err := c.host.record(c.name, audit.Entry{
 		Plugin: c.plugin.policy.Name(), Call: c.id, Kind: "call", Decision: audit.Allow,
-		Details: audit.Details{Tool: c.tool.Name, Sent: int64(len(c.arguments))},
+		Details: audit.Details{Tool: c.tool.Name, Sent: int64(len(c.arguments)), Parent: c.parent},
 	}); err != nil {
 		return nil, true, err
 	}
 	limits := c.plugin.policy.Limits()
 	ctx, cancel := context.WithTimeoutCause(ctx, limits.CallTimeout, fmt.Errorf("%w: call_timeout = %s", errCallTimeout, limits.CallTimeout))
 	defer cancel()
-	c.session = c.plugin.broker.CallFor(ctx, c.id, c.caller.broker())
+	caller := c.caller.broker()
+	caller.Invoke = c.invoke
+	c.session = c.plugin.broker.CallFor(ctx, c.id, caller)
 	defer c.session.Close()
 
 	began := time.Now()
@@ -290,7 +297,7 @@ func (c *call) accept(data []byte) error {
 // record puts the call's end on record. A result that cannot be recorded is not
 // handed out.
 func (c *call) record(err error) error {
-	entry := audit.Entry{Call: c.id, Kind: "result", Decision: audit.Allow, Details: audit.Details{Tool: c.name, Duration: c.ran}}
+	entry := audit.Entry{Call: c.id, Kind: "result", Decision: audit.Allow, Details: audit.Details{Tool: c.name, Duration: c.ran, Parent: c.parent}}
 	if c.plugin != nil {
 		entry.Plugin = c.plugin.policy.Name()
 	}

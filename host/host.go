@@ -7,6 +7,7 @@ import (
 	"encoding/hex"
 	"errors"
 	"fmt"
+	"net/http"
 	"os"
 	"path/filepath"
 	"sync"
@@ -48,6 +49,9 @@ type Options struct {
 	NoSpin bool
 	// RootCAs are the certificate authorities for HTTPS. nil: the system's.
 	RootCAs *x509.CertPool
+	// Transport answers the requests that the policy has allowed, their
+	// credentials added, in place of the network: for tests. nil: the network.
+	Transport http.RoundTripper
 	// CompileTimeout bounds one compilation. 0: two minutes.
 	CompileTimeout time.Duration
 	// StartTimeout bounds the start of a sandbox, its first instance included.

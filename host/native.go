@@ -51,6 +51,9 @@ func (p *plugin) stageNative() (factory *sandbox.Factory, digest string, err err
 	if err != nil {
 		return nil, "", err
 	}
+	if err := confinement.Found().RequireNative(l.level); err != nil {
+		return nil, "", err
+	}
 	items := []stage.Item{{Path: path, As: nativeProgram, SHA256: p.policy.SHA256(), Exec: true, Max: native.MaxSize}}
 	items = append(items, libraries(program.Needs)...)
 	for _, w := range p.policy.Workspaces() {

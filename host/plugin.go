@@ -59,12 +59,9 @@ type prepared struct {
 }
 
 func newPlugin(h *Host, p *policies.Plugin) *plugin {
-	return &plugin{
-		host:      h,
-		policy:    p,
-		preparing: make(chan struct{}, 1),
-		broker:    newBroker(h, p),
-	}
+	made := &plugin{host: h, policy: p, preparing: make(chan struct{}, 1)}
+	made.broker = newBroker(made)
+	return made
 }
 
 // prepare returns the compiled module, from memory, from the cache, or compiled

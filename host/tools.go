@@ -80,7 +80,7 @@ func (h *Host) described(ctx context.Context, name string) (*plugin, error) {
 	ctx, cancel := context.WithCancelCause(ctx)
 	defer cancel(nil)
 	defer context.AfterFunc(h.ctx, func() { cancel(ErrClosed) })()
-	lease, err := h.pool.Acquire(ctx, name, p.policy.Limits().Processes, p.start)
+	lease, err := h.pool.Acquire(ctx, name, p.policy.Limits().Processes, 0, p.start)
 	if err != nil {
 		return nil, classify(name, err)
 	}

@@ -19,6 +19,7 @@ type capabilities struct {
 	mu    sync.Mutex
 	why   string // the last refusal, in the host's words
 	heads map[int64][]byte
+	whole map[int64][]byte // answers that came whole, by a number of ours
 }
 
 // request makes one request and takes what is not an answer as a refusal.
@@ -31,7 +32,7 @@ func (c *capabilities) request(request *wire.CapabilityRequest) (*wire.Capabilit
 		return nil, c.ended(err)
 	}
 	if code := reply.GetCode(); code != wire.Code_CODE_OK {
-		if code < wire.Code_CODE_DENIED || code > wire.Code_CODE_INTERNAL {
+		if code < wire.Code_CODE_DENIED || code > wire.Code_CODE_CHANGED {
 			code = wire.Code_CODE_INTERNAL
 		}
 		return nil, c.refuse(-int32(code), reply.GetMessage())
@@ -128,6 +129,9 @@ func (c *capabilities) Head(handle int64, into []byte) int32 {
 
 // Read implements abi.Host.
 func (c *capabilities) Read(handle, offset int64, into []byte) int32 {
+	if data, here := c.held(handle); here {
+		return int32(copy(into, data[min(uint64(offset), uint64(len(data))):]))
+	}
 	length := min(len(into), MaxPiece)
 	reply, code := c.request(&wire.CapabilityRequest{Op: &wire.CapabilityRequest_BodyRead{BodyRead: &wire.BodyRead{
 		Handle: uint64(handle), Offset: uint64(offset), Length: uint32(length),
@@ -143,9 +147,14 @@ func (c *capabilities) Read(handle, offset int64, into []byte) int32 {
 
 // Close implements abi.Host.
 func (c *capabilities) Close(handle int64) int32 {
+	_, here := c.held(handle)
 	c.mu.Lock()
 	delete(c.heads, handle)
+	delete(c.whole, handle)
 	c.mu.Unlock()
+	if here {
+		return 0
+	}
 	_, code := c.request(&wire.CapabilityRequest{Op: &wire.CapabilityRequest_BodyClose{BodyClose: &wire.BodyClose{Handle: uint64(handle)}}})
 	return code
 }
@@ -202,42 +211,3 @@ func (c *capabilities) Error(into []byte) int32 {
 	defer c.mu.Unlock()
 	return int32(copy(into, c.why))
 }
-
-// ambient is the host of tools without a context: that of the running call.
-type ambient struct {
-	mu   sync.Mutex
-	call *capabilities
-}
-
-func (a *ambient) set(c *capabilities) {
-	a.mu.Lock()
-	defer a.mu.Unlock()
-	a.call = c
-}
-
-// now is the running call's host, or one whose context has ended.
-func (a *ambient) now() *capabilities {
-	a.mu.Lock()
-	defer a.mu.Unlock()
-	if a.call == nil {
-		return over
-	}
-	return a.call
-}
-
-var over = func() *capabilities {
-	ctx, cancel := context.WithCancelCause(context.Background())
-	cancel(errors.New("only a running call can ask the host for something"))
-	return &capabilities{ctx: ctx}
-}()
-
-func (a *ambient) Log(level int32, text string)              { a.now().Log(level, text) }
-func (a *ambient) HTTP(request, body []byte) int64           { return a.now().HTTP(request, body) }
-func (a *ambient) Head(handle int64, into []byte) int32      { return a.now().Head(handle, into) }
-func (a *ambient) Read(handle, offset int64, b []byte) int32 { return a.now().Read(handle, offset, b) }
-func (a *ambient) Close(handle int64) int32                  { return a.now().Close(handle) }
-func (a *ambient) SecretExists(name string) int32            { return a.now().SecretExists(name) }
-func (a *ambient) Progress(report []byte) int32              { return a.now().Progress(report) }
-func (a *ambient) Ask(kind int32, question []byte) int64     { return a.now().Ask(kind, question) }
-func (a *ambient) Updated(uri string) int32                  { return a.now().Updated(uri) }
-func (a *ambient) Error(into []byte) int32                   { return a.now().Error(into) }

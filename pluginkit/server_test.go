@@ -61,13 +61,14 @@ func init() {
 	})
 	guest.Tool("panics", "Panics.", func(none) (none, error) { panic("on purpose") })
 	guest.Tool("fails", "Fails.", func(none) (none, error) { return none{}, errors.New("no luck") })
+	guest.ToolContext("grants", "Uses what the host keeps, several at once.", grants)
 	guest.Tool("late", "Uses the context of a call that is over.", func(none) (string, error) {
 		_, err := guest.FetchContext(kept, guest.Request{URL: "x"})
 		return err.Error(), nil
 	})
 }
 
-var tools = map[string]uint32{"plain": 0, "many": 1, "wait": 2, "asks": 3, "panics": 4, "fails": 5, "late": 6}
+var tools = map[string]uint32{"plain": 0, "many": 1, "wait": 2, "asks": 3, "panics": 4, "fails": 5, "grants": 6, "late": 7}
 
 // connect serves in this process; confined counts how often the process would
 // have been confined.
@@ -159,6 +160,12 @@ func answerTo(r *wire.CapabilityRequest) *wire.CapabilityReply {
 		reply.Data = []byte("body")[min(4, op.BodyRead.Offset):]
 	case *wire.CapabilityRequest_SecretExists:
 		return nil // never
+	case *wire.CapabilityRequest_Files:
+		answerFiles(op.Files, reply)
+	case *wire.CapabilityRequest_State:
+		reply.Code, reply.Message = wire.Code_CODE_CHANGED, "by "+op.State.Key
+	case *wire.CapabilityRequest_Invoke:
+		reply.Handle, reply.BodyBytes = 6, 4
 	}
 	return reply
 }

@@ -69,13 +69,15 @@ func (p *Plugin) misfits(k Kind) (list []misfit) {
 		if p.filter == FilterNative {
 			add(p.filterAt, "seccomp = \"native\" on a WebAssembly module", "It is for programs of the machine's own; a module runs under the narrower \"wasm\". Remove the line.")
 		}
-		for _, w := range p.workspaces {
-			add(w.at, "workspace is not supported yet for a WebAssembly module", "Remove the block; a module sees no files. A native plugin can have one.")
-		}
 		return list
 	}
 	if p.engineAt != nil {
 		add(*p.engineAt, "engine on a native plugin", "A program of the machine's own runs without one. Remove the line.")
+	}
+	for _, w := range p.workspaces {
+		if w.served != nil {
+			add(*w.served, "a limit of the workspace of a native plugin", "Only a module's files go through the host; a native plugin has the folder itself. Remove the line.")
+		}
 	}
 	if p.filter == FilterWASM {
 		for _, w := range p.workspaces {

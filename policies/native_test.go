@@ -28,8 +28,10 @@ func TestABlockThatDoesNotFitItsSourceIsRefused(t *testing.T) {
 		"an engine":               {`engine = "wasmer"`, "", "engine on a native plugin"},
 		"unmetered":               {"limits {\nfuel = 0\n}", "", ""},
 		"little memory":           {"limits {\nmemory = \"1MiB\"\n}", "", "memory is too small"},
-		"a workspace":             {"workspace \"w\" {\npath = \"/srv\"\n}", "workspace is not supported yet", ""},
-		"files without files":     {"seccomp = \"wasm\"\nworkspace \"w\" {\npath = \"/srv\"\n}", "workspace is not supported yet", `a workspace under seccomp = "wasm"`},
+		"a workspace":             {"workspace \"w\" {\npath = \"/srv\"\n}", "", ""},
+		"a workspace with limits": {"workspace \"w\" {\npath = \"/srv\"\naccess = \"write\"\nmax_files = 3\n}", "", "a limit of the workspace of a native plugin"},
+		"a named exception":       {"workspace \"w\" {\npath = \"/srv\"\ninclude = [\".env\"]\n}", "", "a limit of the workspace of a native plugin"},
+		"files without files":     {"seccomp = \"wasm\"\nworkspace \"w\" {\npath = \"/srv\"\n}", "", `a workspace under seccomp = "wasm"`},
 		"the loader's variables":  {"env = {\nLD_PRELOAD = \"x\"\n}", "", "env LD_PRELOAD on a native plugin"},
 		"the host's variables":    {"env = {\nRINGFENCE_PLUGIN = \"x\"\n}", "", "env RINGFENCE_PLUGIN"},
 		"go-plugin's variables":   {"env = {\nPLUGIN_MIN_PORT = \"x\"\n}", "", "env PLUGIN_MIN_PORT"},
@@ -75,7 +77,8 @@ func TestWorkspaces(t *testing.T) {
 `)
 	got := p.Workspaces()
 	if len(got) != 2 || got[0].Name != "notes" || got[0].Path != "/policies/notes" || !got[0].Write ||
-		got[1].Path != "/home/user/docs" || got[1].Write || got[1].DeclRange() != "test.hcl:7" {
+		got[1].Path != "/home/user/docs" || got[1].Write || got[1].DeclRange() != "test.hcl:7" ||
+		got[1].MaxFile != 16<<20 || got[1].MaxGrowth != 256<<20 || got[1].MaxFiles != 10_000 {
 		t.Errorf("%+v", got)
 	}
 }

@@ -52,6 +52,8 @@ type Plugin struct {
 	declared hcl.Range
 
 	workspaces []Workspace
+	state      *StateGrant
+	invokes    []Invoke
 	filter     Filter // "" when the kind of the source decides
 	filterAt   hcl.Range
 	envAt      hcl.Range
@@ -127,6 +129,14 @@ func (d *decoder) plugin(b *hclsyntax.Block, settings Settings) {
 		if pluginShape.labelled(w) {
 			d.workspace(p, w)
 		}
+	}
+	for _, i := range blocksOf(b, "invoke") {
+		if pluginShape.labelled(i) {
+			d.invoke(p, i)
+		}
+	}
+	if g := d.only(blocksOf(b, "state")); g != nil {
+		p.state = d.stateGrant(g)
 	}
 	if c := d.only(blocksOf(b, "client")); c != nil {
 		p.client = d.clientGrant(c)

@@ -156,6 +156,7 @@ func (d *decoder) decode(p *Policy, bodies []*hclsyntax.Body) {
 	}
 	sort.Slice(p.plugins, func(i, j int) bool { return p.plugins[i].name < p.plugins[j].name })
 	d.guard(p)
+	d.invocations(p)
 	if d.diags.HasErrors() {
 		return // a secret may be unused only because its plugin is at fault
 	}

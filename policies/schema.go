@@ -50,13 +50,13 @@ var secretShape = shape{
 var pluginShape = shape{
 	name:      `a "plugin" block`,
 	arguments: []string{"source", "sha256", "engine", "seccomp", "lifetime", "env"},
-	blocks:    map[string]int{"limits": 0, "http": 0, "workspace": 1, "client": 0, "tool": 1},
+	blocks:    map[string]int{"limits": 0, "http": 0, "workspace": 1, "client": 0, "tool": 1, "state": 0, "invoke": 1},
 	labels: map[string]string{
 		"workspace": `workspace "notes" { … }`,
 		"tool":      `tool "remove" { … }, with the name of a tool of this plugin`,
+		"invoke":    `invoke "lookup" { tool = "geo.lookup" }`,
 	},
 	notYet: map[string]string{
-		"invoke":    "Remove the block; a plugin cannot call other plugins' tools.",
 		"guard":     "Remove the block; data that crosses the wall is not scanned yet.",
 		"isolation": "Write it in the ringfence block: it counts for all plugins.",
 	},
@@ -64,7 +64,17 @@ var pluginShape = shape{
 
 var workspaceShape = shape{
 	name:      `a "workspace" block`,
-	arguments: []string{"path", "access"},
+	arguments: []string{"path", "access", "include", "max_file", "max_growth", "max_files"},
+}
+
+var stateShape = shape{
+	name:      `a "state" block`,
+	arguments: []string{"size"},
+}
+
+var invokeShape = shape{
+	name:      `an "invoke" block`,
+	arguments: []string{"tool"},
 }
 
 var limitsShape = shape{

@@ -3,6 +3,7 @@ package policies
 import (
 	"fmt"
 	"maps"
+	"path"
 	"path/filepath"
 	"slices"
 	"strings"
@@ -23,8 +24,35 @@ type Workspace struct {
 	// Write allows changing it; else it is read-only.
 	Write bool
 
-	at hcl.Range
+	// What follows is of modules, whose files the host serves. A native plugin
+	// has the folder itself.
+
+	// Include are patterns of path.Match for files that are refused unless they
+	// are named: keys, environment files, version control. With a slash a pattern
+	// is for a whole path, without one for a name in any folder.
+	Include []string
+	// MaxFile is the largest file that is written, in bytes: 1 B to 256 MiB.
+	MaxFile uint64
+	// MaxGrowth is how many bytes the plugin may add to the folder as long as the
+	// host runs: 1 B to 1 TiB.
+	MaxGrowth uint64
+	// MaxFiles is how many files and folders it may add: 1 to 1000000.
+	MaxFiles int
+
+	at       hcl.Range
+	served   *hcl.Range // a setting that only modules have
+	writable *hcl.Range // a setting that only writing needs
 }
+
+const (
+	defaultMaxFile   = 16 << 20
+	maxMaxFile       = 256 << 20
+	defaultMaxGrowth = 256 << 20
+	maxMaxGrowth     = 1 << 40
+	defaultMaxFiles  = 10_000
+	maxMaxFiles      = 1_000_000
+	maxInclude       = 64
+)
 
 // DeclRange is where the block stands, as "file:line".
 func (w Workspace) DeclRange() string { return place(w.at) }
@@ -43,7 +71,7 @@ func (p *Plugin) Workspaces() []Workspace { return append([]Workspace(nil), p.wo
 // workspace decodes a workspace block.
 func (d *decoder) workspace(p *Plugin, b *hclsyntax.Block) {
 	d.check(b.Body, workspaceShape)
-	w := Workspace{Name: b.Labels[0], at: b.DefRange()}
+	w := Workspace{Name: b.Labels[0], at: b.DefRange(), MaxFile: defaultMaxFile, MaxGrowth: defaultMaxGrowth, MaxFiles: defaultMaxFiles}
 	if !blockName.MatchString(w.Name) {
 		d.errorf(b.LabelRanges[0], fmt.Sprintf("%q is not a workspace name", w.Name), "%s", blockNameRule)
 		return
@@ -66,7 +94,58 @@ func (d *decoder) workspace(p *Plugin, b *hclsyntax.Block) {
 	if a := b.Body.Attributes["access"]; a != nil {
 		w.Write = d.access(a)
 	}
+	d.serving(&w, b)
 	p.workspaces = append(p.workspaces, w)
+}
+
+// serving decodes what counts where the host serves the files.
+func (d *decoder) serving(w *Workspace, b *hclsyntax.Block) {
+	note := func(at hcl.Range, into **hcl.Range) {
+		if *into == nil {
+			*into = &at
+		}
+	}
+	if a := b.Body.Attributes["include"]; a != nil {
+		note(a.NameRange, &w.served)
+		w.Include = d.patterns(a)
+	}
+	for _, limit := range []struct {
+		name string
+		into *uint64
+		high uint64
+	}{{"max_file", &w.MaxFile, maxMaxFile}, {"max_growth", &w.MaxGrowth, maxMaxGrowth}} {
+		if a := b.Body.Attributes[limit.name]; a != nil {
+			note(a.NameRange, &w.served)
+			note(a.NameRange, &w.writable)
+			if n, ok := d.size(a, 1, limit.high); ok {
+				*limit.into = n
+			}
+		}
+	}
+	if a := b.Body.Attributes["max_files"]; a != nil {
+		note(a.NameRange, &w.served)
+		note(a.NameRange, &w.writable)
+		if n, ok := d.integer(a, 1, maxMaxFiles); ok {
+			w.MaxFiles = n
+		}
+	}
+	if w.writable != nil && !w.Write {
+		d.warnf(*w.writable, "a limit on writing has no effect", "The workspace is read-only. Write access = \"write\", or remove the line.")
+	}
+}
+
+func (d *decoder) patterns(a *hclsyntax.Attribute) []string {
+	texts, places, _ := d.texts(a)
+	if len(texts) > maxInclude {
+		d.errorf(a.Expr.Range(), "too many patterns", "It has %d (allowed: %d).", len(texts), maxInclude)
+		return nil
+	}
+	for i, text := range texts {
+		if _, err := path.Match(text, ""); err != nil || text == "" || strings.HasPrefix(text, "/") || path.Clean(text) != text {
+			d.errorf(places[i], fmt.Sprintf("%q is not a pattern of files", text), "Write a name such as \".env.example\", or a path such as \"public/*.pem\" from the workspace on.")
+		}
+	}
+	return texts
 }
 
 func (d *decoder) access(a *hclsyntax.Attribute) (write bool) {

@@ -110,7 +110,7 @@ func TestExitCodesTellWhatHappened(t *testing.T) {
 		"unknown tool":         {[]string{"call", "jq.rum"}, 2, "jq offers jq.run"},
 		"no JSON":              {[]string{"call", "jq.run", "-"}, 2, "the arguments are empty, not JSON (line 1, column 1 of standard input)"},
 		"broken JSON":          {[]string{"call", "jq.run", `{"program": }`}, 2, "column 13"},
-		"schema":               {[]string{"call", "jq.run", `{"program": 1, "input": 1}`}, 2, "want \"string\" (`ringfence tools jq --json` shows what it takes)"},
+		"schema":               {[]string{"call", "jq.run", `{"program": 1, "input": 1}`}, 2, "program: expected a string, got 1 (`ringfence tools jq --json` shows what it takes)"},
 		"bad arguments inside": {[]string{"call", "jq.run", `{"program": "[", "input": 1}`}, 2, "jq program"},
 		"arguments file":       {[]string{"call", "jq.run", "@nowhere.json"}, 2, "nowhere.json"},
 		"policy file":          {[]string{"call", "jq.run", "-p", "nowhere.hcl"}, 2, "nowhere.hcl"},
@@ -119,7 +119,7 @@ func TestExitCodesTellWhatHappened(t *testing.T) {
 		"CPU time":             {[]string{"call", "rogue.loop"}, 4, "cpu_time = 1s"},
 		"timeout":              {[]string{"call", "rogue.sleep", `{"milliseconds": 100000}`, "--timeout", "2s"}, 4, "timed out (--timeout 2s)"},
 		"no time":              {[]string{"call", "rogue.sleep", "{}", "--timeout", "-1s"}, 2, "--timeout -1s"},
-		"null arguments":       {[]string{"call", "jq.run", "null"}, 2, `type: null has type "null", want "object"`},
+		"null arguments":       {[]string{"call", "jq.run", "null"}, 2, `expected an object, got null`},
 	} {
 		t.Run(name, func(t *testing.T) { d.run(tt.args...).wantLine(t, tt.code, tt.says) })
 	}

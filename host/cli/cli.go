@@ -75,6 +75,8 @@ network, no files and no environment but what an HCL policy grants.`,
   ringfence mcp -p ringfence.hcl
   ringfence validate -p ringfence.hcl
   ringfence inspect tool.wasm
+  ringfence new weather
+  ringfence test weather
   ringfence demo`,
 		SilenceErrors: true,
 		SilenceUsage:  true,
@@ -91,7 +93,7 @@ network, no files and no environment but what an HCL policy grants.`,
 		return usagef("%s; see `%s --help`", err, cmd.CommandPath())
 	})
 	root.AddCommand(a.callCommand(), a.toolsCommand(), a.validateCommand(), a.inspectCommand(),
-		a.mcpCommand(), a.cacheCommand(), a.statusCommand(), a.doctorCommand(), a.benchCommand(), a.demoCommand(), a.versionCommand())
+		a.mcpCommand(), a.newCommand(), a.testCommand(), a.cacheCommand(), a.statusCommand(), a.doctorCommand(), a.benchCommand(), a.demoCommand(), a.versionCommand())
 	root.InitDefaultHelpCmd()
 	root.InitDefaultCompletionCmd()
 	for _, cmd := range root.Commands() { // cobra's own shrug at a name they do not know

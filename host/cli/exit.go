@@ -8,6 +8,7 @@ import (
 	"strings"
 
 	"github.com/ringfence/ringfence/host"
+	"github.com/ringfence/ringfence/host/internal/cases"
 	"github.com/ringfence/ringfence/policies"
 )
 
@@ -45,6 +46,7 @@ var codes = []struct {
 	{host.ErrAudit, exitUsage, "audit"},
 	{errInterrupted, exitInterrupted, "interrupted"},
 	{errUnjailed, exitSandbox, "sandbox"},
+	{errCases, exitToolFailed, "cases_failed"},
 	{errOutput, exitUsage, "output"},
 	{errNobodyReads, exitNobodyReads, "output"},
 }
@@ -86,8 +88,8 @@ type failure struct {
 // report prints an error: to standard error for people, to standard output as
 // JSON for programs.
 func (a *app) report(err error) {
-	if errors.Is(err, errNobodyReads) || errors.Is(err, errUnfit) || errors.Is(err, errUnjailed) {
-		return // whoever closed the pipe knows; inspect and doctor have printed why
+	if errors.Is(err, errNobodyReads) || errors.Is(err, errUnfit) || errors.Is(err, errUnjailed) || errors.Is(err, errCases) {
+		return // whoever closed the pipe knows; inspect, doctor and test have printed why
 	}
 	var policy *policies.DiagnosticsError
 	isPolicy := errors.As(err, &policy)
@@ -106,6 +108,11 @@ func (a *app) report(err error) {
 	}
 	if isPolicy {
 		policy.Render(a.err, width(a.err), colorful(a.err))
+		return
+	}
+	var inCases *cases.Error
+	if errors.As(err, &inCases) {
+		inCases.Render(a.err, width(a.err), colorful(a.err))
 		return
 	}
 	for line := range strings.Lines(err.Error()) { // joined errors have one each

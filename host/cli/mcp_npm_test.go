@@ -11,6 +11,7 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"regexp"
 	"strings"
 	"testing"
 	"time"
@@ -45,17 +46,35 @@ func npx(t *testing.T, dir string, args ...string) (stdout, stderr string, err e
 	return out.String(), errs.String(), err
 }
 
-const mcpPolicy = `
-ringfence {
-  state_dir = "STATE"
+// assistant deploys examples/assistant, with its folder of notes and a server of this
+// machine in place of the internet.
+func assistant(t *testing.T) *deployment {
+	t.Helper()
+	internet := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		switch r.URL.Path {
+		case "/wiki/Gear":
+			w.Header().Set("Content-Type", "text/html")
+			http.ServeFile(w, r, "../../plugins/tools/webfetch/testdata/pages/wiki.html")
+		case "/repos/octo-org/octo-repo/issues":
+			http.ServeFile(w, r, "../../plugins/tools/github/testdata/issues.json")
+		default:
+			http.NotFound(w, r)
+		}
+	}))
+	t.Cleanup(internet.Close)
+	text, err := os.ReadFile("../../examples/assistant/ringfence.hcl")
+	if err != nil {
+		t.Fatal(err)
+	}
+	policy := strings.NewReplacer("../../bin/tools", "TOOLS", `env("GITHUB_TOKEN")`, `"a-token-for-tests-only"`,
+		"en.wikipedia.org", internet.URL, `"api.github.com"`, `"`+internet.URL+`"`,
+		`plugin "github" {`, "plugin \"github\" {\n  env = { GITHUB_API_URL = \""+internet.URL+"\" }\n").Replace(string(text))
+	d := deploy(t, "ringfence {\n  state_dir = \"STATE\"\n}\n"+policy)
+	if err := os.CopyFS(filepath.Join(d.dir, "notes"), os.DirFS("../../examples/assistant/notes")); err != nil {
+		t.Fatal(err)
+	}
+	return d
 }
-plugin "jq" {
-  source = "TOOLS/jq.wasm"
-}
-plugin "github" {
-  source = "TOOLS/github.wasm"
-}
-`
 
 // inspect runs the inspector and returns the JSON that it prints.
 func inspect(t *testing.T, d *deployment, into any, args ...string) {
@@ -69,13 +88,15 @@ func inspect(t *testing.T, d *deployment, into any, args ...string) {
 	}
 }
 
+// A client that nobody here wrote lists and calls the four tools of examples/assistant.
 func TestInspectorOverStdioAndHTTP(t *testing.T) {
-	d := deploy(t, mcpPolicy)
+	d := assistant(t)
 	address, token := d.serve("--token-file", filepath.Join(d.dir, "token"))
 	ways := map[string][]string{
 		"stdio": {filepath.Join(d.bin, "ringfence"), "mcp", "-p", filepath.Join(d.dir, "ringfence.hcl")},
 		"http":  {address, "--transport", "http", "--header", "Authorization: Bearer " + token},
 	}
+	page := regexp.MustCompile(`http://127[^"]*`).FindString(d.policy()) + "/wiki/Gear"
 	for name, server := range ways {
 		t.Run(name, func(t *testing.T) {
 			var listed struct {
@@ -90,20 +111,52 @@ func TestInspectorOverStdioAndHTTP(t *testing.T) {
 			for _, tool := range listed.Tools {
 				names[tool.Name] = tool.Annotations.ReadOnlyHint && len(tool.InputSchema) > 0
 			}
-			if !names["run"] || !names["list_issues"] || len(names) != 7 {
+			for _, tool := range []string{"run", "list_issues", "fetch", "search", "read"} {
+				if !names[tool] {
+					t.Errorf("%s is missing in %v, or not read-only", tool, names)
+				}
+			}
+			if names["create"] || names["append"] || len(names) != 13 {
 				t.Errorf("the tools are %v", names)
 			}
-			var called struct {
-				StructuredContent struct{ Outputs []int }
-				IsError           bool
+			calls := []struct {
+				tool string
+				args []string
+				want string
+			}{
+				{"run", []string{"program=map(.+1)|.[]", "input=[1,2]"}, `"outputs":[2,3]`},
+				{"list_issues", []string{"owner=octo-org", "repo=octo-repo"}, `"title":"Found a bug"`},
+				{"fetch", []string{"url=" + page}, "A **gear** is a rotating [machine part]"},
+				{"create", []string{"title=Seen over " + name, "text=An inspector was here."}, `"name":"seen-over-` + name + `"`},
+				{"search", []string{"query=inspector " + name}, `"total":1`},
 			}
-			inspect(t, d, &called, append(server, "--method", "tools/call", "--tool-name", "run",
-				"--tool-arg", "program=map(.+1)|.[]", "--tool-arg", "input=[1,2]")...)
-			if got := called.StructuredContent.Outputs; called.IsError || len(got) != 2 || got[1] != 3 {
-				t.Errorf("run answers %+v", called)
+			for _, c := range calls {
+				arguments := append(server[:len(server):len(server)], "--method", "tools/call", "--tool-name", c.tool)
+				for _, a := range c.args {
+					arguments = append(arguments, "--tool-arg", a)
+				}
+				var called struct {
+					StructuredContent json.RawMessage
+					IsError           bool
+				}
+				inspect(t, d, &called, arguments...)
+				var compact bytes.Buffer
+				if err := json.Compact(&compact, called.StructuredContent); err != nil || called.IsError || !strings.Contains(compact.String(), c.want) {
+					t.Errorf("%s answers %s (%v)", c.tool, compact.String(), err)
+				}
 			}
 		})
 	}
+}
+
+// policy is the text of the deployment's policy.
+func (d *deployment) policy() string {
+	d.t.Helper()
+	text, err := os.ReadFile(filepath.Join(d.dir, "ringfence.hcl"))
+	if err != nil {
+		d.t.Fatal(err)
+	}
+	return string(text)
 }
 
 // serve starts ringfence mcp over HTTP and returns its address and token.

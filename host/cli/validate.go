@@ -54,6 +54,8 @@ type validatedPlugin struct {
 	Kind       policies.Kind     `json:"kind,omitempty"`
 	Seccomp    policies.Filter   `json:"seccomp,omitempty"`
 	Workspaces map[string]string `json:"workspaces,omitempty"` // by name: "read" or "write"
+	State      uint64            `json:"state_bytes,omitempty"`
+	Invokes    map[string]string `json:"invokes,omitempty"` // by alias: the tool
 }
 
 func (a *app) validate() error {
@@ -75,6 +77,15 @@ func (a *app) validate() error {
 				one.Workspaces = map[string]string{}
 			}
 			one.Workspaces[w.Name] = w.Access()
+		}
+		if grant := p.State(); grant != nil {
+			one.State = grant.Size
+		}
+		for _, i := range p.Invokes() {
+			if one.Invokes == nil {
+				one.Invokes = map[string]string{}
+			}
+			one.Invokes[i.Alias] = i.Target()
 		}
 		v.Plugins = append(v.Plugins, one)
 	}

@@ -285,7 +285,7 @@ func TestToolsThatComeLateAreAnnounced(t *testing.T) {
 		changed <- struct{}{}
 	}})
 	<-changed // the sandboxes take longer to start than the client to connect
-	eventually(t, "all tools are there", func() bool { return len(list(t, s)) == 13 })
+	eventually(t, "all tools are there", func() bool { return len(list(t, s)) == 18 })
 }
 
 func TestLogsGoToWhoeverCalled(t *testing.T) {
@@ -327,7 +327,7 @@ func TestNamesAreValidForEveryClient(t *testing.T) {
 		}
 	}
 	slices.Sort(all)
-	if len(all) != 13 || all[0] != "jq_run" {
+	if len(all) != 18 || all[0] != "jq_run" {
 		t.Errorf("the names are %q", all)
 	}
 }

@@ -4,8 +4,13 @@ import (
 	"encoding/json"
 	"fmt"
 	"maps"
+	"runtime"
 	"slices"
 )
+
+// A program that makes attacks in its main goroutine makes them on its first
+// thread.
+func init() { runtime.LockOSThread() }
 
 // OK is what a successful attack says. Others say the name of an errno, or why
 // they could not even begin.

@@ -123,22 +123,26 @@ func enterNamespace(*World) string {
 
 // beTraced must not receive a signal any more when it has succeeded: the thread
 // would stop, with all that waits for it, until a tracer that does not trace lets
-// it go on. Go's runtime signals its threads as it likes.
-func beTraced(*World) string {
-	said := make(chan string)
-	go func() {
+// it go on. Go's runtime signals its threads as it likes. And it must be the first
+// thread: the end of another one would be its tracer's to see, and until then the
+// process does not end.
+func beTraced(*World) (result string) {
+	OnMainThread(func() {
 		runtime.LockOSThread()
-		var all unix.Sigset_t
+		var all, before unix.Sigset_t
 		for i := range all.Val {
 			all.Val[i] = ^all.Val[i]
 		}
-		if err := unix.PthreadSigmask(unix.SIG_BLOCK, &all, nil); err != nil {
-			said <- fmt.Sprintf("mask-%v", err)
+		if err := unix.PthreadSigmask(unix.SIG_BLOCK, &all, &before); err != nil {
+			result = fmt.Sprintf("mask-%v", err)
+			return
 		}
-		said <- call(unix.SYS_PTRACE, unix.PTRACE_TRACEME)
-		select {} // its end would be its tracer's to see
-	}()
-	return <-said
+		if result = call(unix.SYS_PTRACE, unix.PTRACE_TRACEME); result != OK {
+			_ = unix.PthreadSigmask(unix.SIG_SETMASK, &before, nil)
+			runtime.UnlockOSThread()
+		}
+	})
+	return result
 }
 
 func clen(b []byte) int {

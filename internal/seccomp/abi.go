@@ -96,6 +96,12 @@ const (
 	renameNoReplace = 1
 	renameExchange  = 2
 
+	msgPeek     = 0x2
+	msgDontWait = 0x40
+	msgWaitAll  = 0x100
+	msgNoSignal = 0x4000
+	msgMore     = 0x8000
+
 	fallocKeepSize  = 1
 	fallocPunchHole = 2
 

@@ -36,6 +36,8 @@ func TestABI(t *testing.T) {
 		"SO_KEEPALIVE": {soKeepAlive, unix.SO_KEEPALIVE}, "SO_ACCEPTCONN": {soAcceptConn, unix.SO_ACCEPTCONN},
 		"SO_PROTOCOL": {soProtocol, unix.SO_PROTOCOL}, "SO_DOMAIN": {soDomain, unix.SO_DOMAIN},
 		"RENAME_NOREPLACE": {renameNoReplace, unix.RENAME_NOREPLACE}, "RENAME_EXCHANGE": {renameExchange, unix.RENAME_EXCHANGE},
+		"MSG_PEEK": {msgPeek, unix.MSG_PEEK}, "MSG_DONTWAIT": {msgDontWait, unix.MSG_DONTWAIT}, "MSG_WAITALL": {msgWaitAll, unix.MSG_WAITALL},
+		"MSG_NOSIGNAL": {msgNoSignal, unix.MSG_NOSIGNAL}, "MSG_MORE": {msgMore, unix.MSG_MORE},
 		"FALLOC_FL_KEEP_SIZE": {fallocKeepSize, unix.FALLOC_FL_KEEP_SIZE}, "FALLOC_FL_PUNCH_HOLE": {fallocPunchHole, unix.FALLOC_FL_PUNCH_HOLE},
 		"EOPNOTSUPP":    {uint64(EOPNOTSUPP), uint64(unix.EOPNOTSUPP)},
 		"AT_EMPTY_PATH": {atEmptyPath, unix.AT_EMPTY_PATH},

@@ -50,3 +50,19 @@ func SecretExistsContext(ctx context.Context, name string) (bool, error) {
 func LogContext(ctx context.Context, level Level, message string, pairs ...any) {
 	log(abi.From(ctx), level, message, pairs)
 }
+
+// WorkspaceContext is Workspace for a tool that has a context: what is done with the
+// folder ends with it, and several goroutines may use it at once.
+func WorkspaceContext(ctx context.Context, name string) *Folder {
+	return &Folder{host: abi.From(ctx), name: name}
+}
+
+// StateContext is State for a tool that has a context.
+func StateContext(ctx context.Context) Store { return Store{abi.From(ctx)} }
+
+// InvokeContext is Invoke for a tool that has a context.
+func InvokeContext[T any](ctx context.Context, alias string, args any) (T, error) {
+	var result T
+	err := invoke(abi.From(ctx), alias, args, reflect.ValueOf(&result).Elem())
+	return result, err
+}

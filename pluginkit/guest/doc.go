@@ -43,9 +43,11 @@
 // Nothing but compute, until the operator's policy grants more. Then there is
 // [Fetch] for HTTP, [SecretExists] to find out whether a credential is there
 // (the host adds it to requests; its value never enters the guest) and the
-// environment variables that the policy names. [Log] always works, and so does
-// printing: lines on stdout and stderr become log lines. There are no files and
-// no sockets; packages os and net compile and answer with errors.
+// environment variables that the policy names. [Workspace] is a folder as an fs.FS
+// that can be written to, [State] keeps values between calls, and [Invoke] calls a tool
+// of another plugin. [Deadline] says when the call ends. [Log] always works, and so does printing: lines on stdout
+// and stderr become log lines. There are no other files and no sockets; packages os
+// and net compile and answer with errors.
 //
 // A capability that was refused is an [Error]; errors.Is tells [ErrDenied] from
 // [ErrLimit] and the others. Pass such errors on: their text is written for the
@@ -111,13 +113,14 @@
 // One instance runs one call at a time. Goroutines work, but stand still
 // when the function has returned. Whether package variables survive to the next
 // call is the policy's choice (lifetime "call" or "session"): use them as
-// a cache at most.
+// a cache at most, and [State] for what must stay.
 //
 // # Testing
 //
 // The package compiles everywhere. Outside a sandbox every capability answers
 // [ErrNoSandbox]; package guesttest puts a host in place that answers from an
-// http.Handler, so that a tool can be tested with go test.
+// http.Handler, has workspaces in memory, keeps state and answers for other tools, so
+// that a tool can be tested with go test.
 //
 // # Size
 //

@@ -2,6 +2,7 @@ package guest
 
 import (
 	"errors"
+	"io/fs"
 	"strconv"
 
 	"github.com/ringfence/ringfence/pluginkit/internal/abi"
@@ -24,6 +25,11 @@ var (
 	ErrCancelled = errors.New("the call was cancelled")
 	// ErrUnreachable means that the other end could not be reached.
 	ErrUnreachable = errors.New("could not be reached")
+	// ErrExists means that there is something of that name already.
+	ErrExists = errors.New("exists already")
+	// ErrChanged means that somebody else was faster: it is not of the version any
+	// more that the request was for.
+	ErrChanged = errors.New("changed meanwhile")
 	// ErrHost means that the host itself failed.
 	ErrHost = errors.New("the host failed")
 	// ErrNoSandbox means that the program runs outside a sandbox, where there is
@@ -52,6 +58,21 @@ func (e *Error) Error() string {
 // Unwrap returns the Err value that says what kind of failure it is.
 func (e *Error) Unwrap() error { return e.kind }
 
+// Is makes errors of a workspace known by their names in io/fs.
+func (e *Error) Is(target error) bool {
+	switch target {
+	case fs.ErrPermission:
+		return e.kind == ErrDenied
+	case fs.ErrNotExist:
+		return e.kind == ErrNotFound
+	case fs.ErrExist:
+		return e.kind == ErrExists
+	case fs.ErrInvalid:
+		return e.kind == ErrMalformed
+	}
+	return false
+}
+
 // hostError makes an error of a code that the host returned for op.
 func hostError(host abi.Host, op string, code int64) error {
 	e := &Error{Op: op}
@@ -70,6 +91,10 @@ func hostError(host abi.Host, op string, code int64) error {
 		e.kind = ErrCancelled
 	case abi.Unreachable:
 		e.kind = ErrUnreachable
+	case abi.Exists:
+		e.kind = ErrExists
+	case abi.Changed:
+		e.kind = ErrChanged
 	case abi.NoHost:
 		e.kind = ErrNoSandbox
 		return e

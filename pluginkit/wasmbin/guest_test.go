@@ -65,8 +65,8 @@ func TestProvidedIsAllOfPreview1AndRingfence(t *testing.T) {
 			t.Errorf("%s.%s is not found by name", f.Module, f.Name)
 		}
 	}
-	if count[ModuleWASI] != 46 || count[ModuleRingfence] != 10 {
-		t.Errorf("got %v, want 46 functions of preview 1 and 10 of ringfence", count)
+	if count[ModuleWASI] != 46 || count[ModuleRingfence] != 14 {
+		t.Errorf("got %v, want 46 functions of preview 1 and 14 of ringfence", count)
 	}
 }
 

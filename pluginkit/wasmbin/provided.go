@@ -71,12 +71,16 @@ var ringfenceFunctions = []entry{
 	{"ask", "iii:I"},
 	{"close", "I:i"},
 	{"error", "ii:i"},
+	{"files", "iiii:I"},
 	{"head", "Iii:i"},
 	{"http", "iiii:I"},
+	{"invoke", "iiii:I"},
 	{"log", "iii:"},
 	{"progress", "ii:i"},
 	{"read", "IIii:i"},
+	{"remaining", ":I"},
 	{"secret_exists", "ii:i"},
+	{"state", "iiii:I"},
 	{"updated", "ii:i"},
 }
 

@@ -48,6 +48,15 @@ var examples = map[string]proto.Message{
 		Op: &CapabilityRequest_Ask{Ask: &Ask{Kind: AskKind_ASK_SAMPLING, Request: []byte("{}")}}}}},
 	"request_updated": &SandboxFrame{Kind: &SandboxFrame_Request{Request: &CapabilityRequest{Id: 1,
 		Op: &CapabilityRequest_ResourceUpdated{ResourceUpdated: &ResourceUpdated{Uri: "notes://today"}}}}},
+	"request_files": &SandboxFrame{Kind: &SandboxFrame_Request{Request: &CapabilityRequest{Id: 1, Op: &CapabilityRequest_Files{Files: &Files{
+		Operation: FileOperation_FILE_STAGE, Workspace: "notes", Path: "a.md", To: "b.md", Offset: 1, Length: 2, After: "c", Data: []byte("x"),
+		Staged: 3, Absent: true, Version: "v"}}}}},
+	"request_state": &SandboxFrame{Kind: &SandboxFrame_Request{Request: &CapabilityRequest{Id: 1, Op: &CapabilityRequest_State{State: &State{
+		Operation: StateOperation_STATE_LIST, Key: "k", Value: []byte("x"), Absent: true, Version: "v", After: "a", Length: 1}}}}},
+	"request_invoke": &SandboxFrame{Kind: &SandboxFrame_Request{Request: &CapabilityRequest{Id: 1,
+		Op: &CapabilityRequest_Invoke{Invoke: &Invoke{Alias: "lookup", Arguments: []byte("{}")}}}}},
+	"reply_entries": &HostFrame{Kind: &HostFrame_Reply{Reply: &CapabilityReply{Id: 1, Code: Code_CODE_CHANGED, More: true,
+		Entries: []*Entry{{Name: "a.md", Folder: true, Size: 1, ModifiedNs: 2, Version: "v"}}}}},
 	"log":     &SandboxFrame{Kind: &SandboxFrame_Log{Log: &LogRecord{Level: 2, Message: "careful"}}},
 	"result":  &SandboxFrame{Kind: &SandboxFrame_Result{Result: &ResultHead{Status: 1, ResultBytes: 2}}},
 	"data":    &SandboxFrame{Kind: &SandboxFrame_Data{Data: []byte("x")}},

@@ -83,6 +83,131 @@ func (Lifetime) EnumDescriptor() ([]byte, []int) {
 	return file_pluginkit_wire_ringfence_proto_rawDescGZIP(), []int{0}
 }
 
+type FileOperation int32
+
+const (
+	FileOperation_FILE_UNSPECIFIED FileOperation = 0
+	FileOperation_FILE_STAT        FileOperation = 1 // reply: one entry
+	FileOperation_FILE_LIST        FileOperation = 2 // reply: entries, more
+	FileOperation_FILE_READ        FileOperation = 3 // reply: one entry, data; no data at the end
+	FileOperation_FILE_WRITE       FileOperation = 4 // the whole content; reply: one entry
+	FileOperation_FILE_APPEND      FileOperation = 5 // reply: one entry
+	FileOperation_FILE_RENAME      FileOperation = 6 // replaces nothing
+	FileOperation_FILE_REMOVE      FileOperation = 7 // a file or an empty folder
+	FileOperation_FILE_MAKE_FOLDER FileOperation = 8 // with those it is in; no error if it is there
+	FileOperation_FILE_STAGE       FileOperation = 9 // keeps bytes for a write or append; reply: handle, the first time
+)
+
+// Enum value maps for FileOperation.
+var (
+	FileOperation_name = map[int32]string{
+		0: "FILE_UNSPECIFIED",
+		1: "FILE_STAT",
+		2: "FILE_LIST",
+		3: "FILE_READ",
+		4: "FILE_WRITE",
+		5: "FILE_APPEND",
+		6: "FILE_RENAME",
+		7: "FILE_REMOVE",
+		8: "FILE_MAKE_FOLDER",
+		9: "FILE_STAGE",
+	}
+	FileOperation_value = map[string]int32{
+		"FILE_UNSPECIFIED": 0,
+		"FILE_STAT":        1,
+		"FILE_LIST":        2,
+		"FILE_READ":        3,
+		"FILE_WRITE":       4,
+		"FILE_APPEND":      5,
+		"FILE_RENAME":      6,
+		"FILE_REMOVE":      7,
+		"FILE_MAKE_FOLDER": 8,
+		"FILE_STAGE":       9,
+	}
+)
+
+func (x FileOperation) Enum() *FileOperation {
+	p := new(FileOperation)
+	*p = x
+	return p
+}
+
+func (x FileOperation) String() string {
+	return protoimpl.X.EnumStringOf(x.Descriptor(), protoreflect.EnumNumber(x))
+}
+
+func (FileOperation) Descriptor() protoreflect.EnumDescriptor {
+	return file_pluginkit_wire_ringfence_proto_enumTypes[1].Descriptor()
+}
+
+func (FileOperation) Type() protoreflect.EnumType {
+	return &file_pluginkit_wire_ringfence_proto_enumTypes[1]
+}
+
+func (x FileOperation) Number() protoreflect.EnumNumber {
+	return protoreflect.EnumNumber(x)
+}
+
+// Deprecated: Use FileOperation.Descriptor instead.
+func (FileOperation) EnumDescriptor() ([]byte, []int) {
+	return file_pluginkit_wire_ringfence_proto_rawDescGZIP(), []int{1}
+}
+
+type StateOperation int32
+
+const (
+	StateOperation_STATE_UNSPECIFIED StateOperation = 0
+	StateOperation_STATE_GET         StateOperation = 1 // reply: one entry, data
+	StateOperation_STATE_SET         StateOperation = 2 // reply: one entry
+	StateOperation_STATE_DELETE      StateOperation = 3
+	StateOperation_STATE_LIST        StateOperation = 4 // reply: entries, more
+)
+
+// Enum value maps for StateOperation.
+var (
+	StateOperation_name = map[int32]string{
+		0: "STATE_UNSPECIFIED",
+		1: "STATE_GET",
+		2: "STATE_SET",
+		3: "STATE_DELETE",
+		4: "STATE_LIST",
+	}
+	StateOperation_value = map[string]int32{
+		"STATE_UNSPECIFIED": 0,
+		"STATE_GET":         1,
+		"STATE_SET":         2,
+		"STATE_DELETE":      3,
+		"STATE_LIST":        4,
+	}
+)
+
+func (x StateOperation) Enum() *StateOperation {
+	p := new(StateOperation)
+	*p = x
+	return p
+}
+
+func (x StateOperation) String() string {
+	return protoimpl.X.EnumStringOf(x.Descriptor(), protoreflect.EnumNumber(x))
+}
+
+func (StateOperation) Descriptor() protoreflect.EnumDescriptor {
+	return file_pluginkit_wire_ringfence_proto_enumTypes[2].Descriptor()
+}
+
+func (StateOperation) Type() protoreflect.EnumType {
+	return &file_pluginkit_wire_ringfence_proto_enumTypes[2]
+}
+
+func (x StateOperation) Number() protoreflect.EnumNumber {
+	return protoreflect.EnumNumber(x)
+}
+
+// Deprecated: Use StateOperation.Descriptor instead.
+func (StateOperation) EnumDescriptor() ([]byte, []int) {
+	return file_pluginkit_wire_ringfence_proto_rawDescGZIP(), []int{2}
+}
+
 type AskKind int32
 
 const (
@@ -116,11 +241,11 @@ func (x AskKind) String() string {
 }
 
 func (AskKind) Descriptor() protoreflect.EnumDescriptor {
-	return file_pluginkit_wire_ringfence_proto_enumTypes[1].Descriptor()
+	return file_pluginkit_wire_ringfence_proto_enumTypes[3].Descriptor()
 }
 
 func (AskKind) Type() protoreflect.EnumType {
-	return &file_pluginkit_wire_ringfence_proto_enumTypes[1]
+	return &file_pluginkit_wire_ringfence_proto_enumTypes[3]
 }
 
 func (x AskKind) Number() protoreflect.EnumNumber {
@@ -129,7 +254,7 @@ func (x AskKind) Number() protoreflect.EnumNumber {
 
 // Deprecated: Use AskKind.Descriptor instead.
 func (AskKind) EnumDescriptor() ([]byte, []int) {
-	return file_pluginkit_wire_ringfence_proto_rawDescGZIP(), []int{1}
+	return file_pluginkit_wire_ringfence_proto_rawDescGZIP(), []int{3}
 }
 
 // Code is why a capability request was not carried out. The guest sees the
@@ -146,20 +271,24 @@ const (
 	Code_CODE_CANCELED    Code = 6
 	Code_CODE_UNAVAILABLE Code = 7 // the other end could not be reached
 	Code_CODE_INTERNAL    Code = 8
+	Code_CODE_EXISTS      Code = 9  // there is something of that name already
+	Code_CODE_CHANGED     Code = 10 // it is not of the version that was asked for
 )
 
 // Enum value maps for Code.
 var (
 	Code_name = map[int32]string{
-		0: "CODE_OK",
-		1: "CODE_DENIED",
-		2: "CODE_INVALID",
-		3: "CODE_NOT_FOUND",
-		4: "CODE_LIMIT",
-		5: "CODE_TIMEOUT",
-		6: "CODE_CANCELED",
-		7: "CODE_UNAVAILABLE",
-		8: "CODE_INTERNAL",
+		0:  "CODE_OK",
+		1:  "CODE_DENIED",
+		2:  "CODE_INVALID",
+		3:  "CODE_NOT_FOUND",
+		4:  "CODE_LIMIT",
+		5:  "CODE_TIMEOUT",
+		6:  "CODE_CANCELED",
+		7:  "CODE_UNAVAILABLE",
+		8:  "CODE_INTERNAL",
+		9:  "CODE_EXISTS",
+		10: "CODE_CHANGED",
 	}
 	Code_value = map[string]int32{
 		"CODE_OK":          0,
@@ -171,6 +300,8 @@ var (
 		"CODE_CANCELED":    6,
 		"CODE_UNAVAILABLE": 7,
 		"CODE_INTERNAL":    8,
+		"CODE_EXISTS":      9,
+		"CODE_CHANGED":     10,
 	}
 )
 
@@ -185,11 +316,11 @@ func (x Code) String() string {
 }
 
 func (Code) Descriptor() protoreflect.EnumDescriptor {
-	return file_pluginkit_wire_ringfence_proto_enumTypes[2].Descriptor()
+	return file_pluginkit_wire_ringfence_proto_enumTypes[4].Descriptor()
 }
 
 func (Code) Type() protoreflect.EnumType {
-	return &file_pluginkit_wire_ringfence_proto_enumTypes[2]
+	return &file_pluginkit_wire_ringfence_proto_enumTypes[4]
 }
 
 func (x Code) Number() protoreflect.EnumNumber {
@@ -198,7 +329,7 @@ func (x Code) Number() protoreflect.EnumNumber {
 
 // Deprecated: Use Code.Descriptor instead.
 func (Code) EnumDescriptor() ([]byte, []int) {
-	return file_pluginkit_wire_ringfence_proto_rawDescGZIP(), []int{2}
+	return file_pluginkit_wire_ringfence_proto_rawDescGZIP(), []int{4}
 }
 
 type FailureKind int32
@@ -255,11 +386,11 @@ func (x FailureKind) String() string {
 }
 
 func (FailureKind) Descriptor() protoreflect.EnumDescriptor {
-	return file_pluginkit_wire_ringfence_proto_enumTypes[3].Descriptor()
+	return file_pluginkit_wire_ringfence_proto_enumTypes[5].Descriptor()
 }
 
 func (FailureKind) Type() protoreflect.EnumType {
-	return &file_pluginkit_wire_ringfence_proto_enumTypes[3]
+	return &file_pluginkit_wire_ringfence_proto_enumTypes[5]
 }
 
 func (x FailureKind) Number() protoreflect.EnumNumber {
@@ -268,7 +399,7 @@ func (x FailureKind) Number() protoreflect.EnumNumber {
 
 // Deprecated: Use FailureKind.Descriptor instead.
 func (FailureKind) EnumDescriptor() ([]byte, []int) {
-	return file_pluginkit_wire_ringfence_proto_rawDescGZIP(), []int{3}
+	return file_pluginkit_wire_ringfence_proto_rawDescGZIP(), []int{5}
 }
 
 // Offer states what one side can do.
@@ -1375,6 +1506,9 @@ type CapabilityRequest struct {
 	//	*CapabilityRequest_Progress
 	//	*CapabilityRequest_Ask
 	//	*CapabilityRequest_ResourceUpdated
+	//	*CapabilityRequest_Files
+	//	*CapabilityRequest_State
+	//	*CapabilityRequest_Invoke
 	Op            isCapabilityRequest_Op `protobuf_oneof:"op"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
@@ -1487,6 +1621,33 @@ func (x *CapabilityRequest) GetResourceUpdated() *ResourceUpdated {
 	return nil
 }
 
+func (x *CapabilityRequest) GetFiles() *Files {
+	if x != nil {
+		if x, ok := x.Op.(*CapabilityRequest_Files); ok {
+			return x.Files
+		}
+	}
+	return nil
+}
+
+func (x *CapabilityRequest) GetState() *State {
+	if x != nil {
+		if x, ok := x.Op.(*CapabilityRequest_State); ok {
+			return x.State
+		}
+	}
+	return nil
+}
+
+func (x *CapabilityRequest) GetInvoke() *Invoke {
+	if x != nil {
+		if x, ok := x.Op.(*CapabilityRequest_Invoke); ok {
+			return x.Invoke
+		}
+	}
+	return nil
+}
+
 type isCapabilityRequest_Op interface {
 	isCapabilityRequest_Op()
 }
@@ -1519,6 +1680,18 @@ type CapabilityRequest_ResourceUpdated struct {
 	ResourceUpdated *ResourceUpdated `protobuf:"bytes,8,opt,name=resource_updated,json=resourceUpdated,proto3,oneof"`
 }
 
+type CapabilityRequest_Files struct {
+	Files *Files `protobuf:"bytes,9,opt,name=files,proto3,oneof"`
+}
+
+type CapabilityRequest_State struct {
+	State *State `protobuf:"bytes,10,opt,name=state,proto3,oneof"`
+}
+
+type CapabilityRequest_Invoke struct {
+	Invoke *Invoke `protobuf:"bytes,11,opt,name=invoke,proto3,oneof"`
+}
+
 func (*CapabilityRequest_Http) isCapabilityRequest_Op() {}
 
 func (*CapabilityRequest_BodyRead) isCapabilityRequest_Op() {}
@@ -1533,6 +1706,362 @@ func (*CapabilityRequest_Ask) isCapabilityRequest_Op() {}
 
 func (*CapabilityRequest_ResourceUpdated) isCapabilityRequest_Op() {}
 
+func (*CapabilityRequest_Files) isCapabilityRequest_Op() {}
+
+func (*CapabilityRequest_State) isCapabilityRequest_Op() {}
+
+func (*CapabilityRequest_Invoke) isCapabilityRequest_Op() {}
+
+// Files is one operation on a workspace that the policy grants. Paths are
+// relative, with slashes, at most 1 KiB.
+type Files struct {
+	state         protoimpl.MessageState `protogen:"open.v1"`
+	Operation     FileOperation          `protobuf:"varint,1,opt,name=operation,proto3,enum=ringfence.wire.v1.FileOperation" json:"operation,omitempty"`
+	Workspace     string                 `protobuf:"bytes,2,opt,name=workspace,proto3" json:"workspace,omitempty"` // the label of its block
+	Path          string                 `protobuf:"bytes,3,opt,name=path,proto3" json:"path,omitempty"`
+	To            string                 `protobuf:"bytes,4,opt,name=to,proto3" json:"to,omitempty"`            // rename: the new path
+	Offset        uint64                 `protobuf:"varint,5,opt,name=offset,proto3" json:"offset,omitempty"`   // read
+	Length        uint32                 `protobuf:"varint,6,opt,name=length,proto3" json:"length,omitempty"`   // read: at most 1 MiB; list: entries at most
+	After         string                 `protobuf:"bytes,7,opt,name=after,proto3" json:"after,omitempty"`      // list: only names behind this one
+	Data          []byte                 `protobuf:"bytes,8,opt,name=data,proto3" json:"data,omitempty"`        // write, append, stage; at most 1 MiB
+	Staged        uint64                 `protobuf:"varint,9,opt,name=staged,proto3" json:"staged,omitempty"`   // write, append: the bytes of this handle; stage: add to it
+	Absent        bool                   `protobuf:"varint,10,opt,name=absent,proto3" json:"absent,omitempty"`  // write, append: only where there is nothing yet
+	Version       string                 `protobuf:"bytes,11,opt,name=version,proto3" json:"version,omitempty"` // write, append, remove: only what still is of this version
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *Files) Reset() {
+	*x = Files{}
+	mi := &file_pluginkit_wire_ringfence_proto_msgTypes[15]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *Files) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*Files) ProtoMessage() {}
+
+func (x *Files) ProtoReflect() protoreflect.Message {
+	mi := &file_pluginkit_wire_ringfence_proto_msgTypes[15]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use Files.ProtoReflect.Descriptor instead.
+func (*Files) Descriptor() ([]byte, []int) {
+	return file_pluginkit_wire_ringfence_proto_rawDescGZIP(), []int{15}
+}
+
+func (x *Files) GetOperation() FileOperation {
+	if x != nil {
+		return x.Operation
+	}
+	return FileOperation_FILE_UNSPECIFIED
+}
+
+func (x *Files) GetWorkspace() string {
+	if x != nil {
+		return x.Workspace
+	}
+	return ""
+}
+
+func (x *Files) GetPath() string {
+	if x != nil {
+		return x.Path
+	}
+	return ""
+}
+
+func (x *Files) GetTo() string {
+	if x != nil {
+		return x.To
+	}
+	return ""
+}
+
+func (x *Files) GetOffset() uint64 {
+	if x != nil {
+		return x.Offset
+	}
+	return 0
+}
+
+func (x *Files) GetLength() uint32 {
+	if x != nil {
+		return x.Length
+	}
+	return 0
+}
+
+func (x *Files) GetAfter() string {
+	if x != nil {
+		return x.After
+	}
+	return ""
+}
+
+func (x *Files) GetData() []byte {
+	if x != nil {
+		return x.Data
+	}
+	return nil
+}
+
+func (x *Files) GetStaged() uint64 {
+	if x != nil {
+		return x.Staged
+	}
+	return 0
+}
+
+func (x *Files) GetAbsent() bool {
+	if x != nil {
+		return x.Absent
+	}
+	return false
+}
+
+func (x *Files) GetVersion() string {
+	if x != nil {
+		return x.Version
+	}
+	return ""
+}
+
+// Entry is a file or folder of a workspace.
+type Entry struct {
+	state         protoimpl.MessageState `protogen:"open.v1"`
+	Name          string                 `protobuf:"bytes,1,opt,name=name,proto3" json:"name,omitempty"` // the last one of its path
+	Folder        bool                   `protobuf:"varint,2,opt,name=folder,proto3" json:"folder,omitempty"`
+	Size          uint64                 `protobuf:"varint,3,opt,name=size,proto3" json:"size,omitempty"`                               // bytes; 0 for a folder
+	ModifiedNs    int64                  `protobuf:"varint,4,opt,name=modified_ns,json=modifiedNs,proto3" json:"modified_ns,omitempty"` // since 1970
+	Version       string                 `protobuf:"bytes,5,opt,name=version,proto3" json:"version,omitempty"`                          // changes when the content does; "" for a folder
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *Entry) Reset() {
+	*x = Entry{}
+	mi := &file_pluginkit_wire_ringfence_proto_msgTypes[16]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *Entry) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*Entry) ProtoMessage() {}
+
+func (x *Entry) ProtoReflect() protoreflect.Message {
+	mi := &file_pluginkit_wire_ringfence_proto_msgTypes[16]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use Entry.ProtoReflect.Descriptor instead.
+func (*Entry) Descriptor() ([]byte, []int) {
+	return file_pluginkit_wire_ringfence_proto_rawDescGZIP(), []int{16}
+}
+
+func (x *Entry) GetName() string {
+	if x != nil {
+		return x.Name
+	}
+	return ""
+}
+
+func (x *Entry) GetFolder() bool {
+	if x != nil {
+		return x.Folder
+	}
+	return false
+}
+
+func (x *Entry) GetSize() uint64 {
+	if x != nil {
+		return x.Size
+	}
+	return 0
+}
+
+func (x *Entry) GetModifiedNs() int64 {
+	if x != nil {
+		return x.ModifiedNs
+	}
+	return 0
+}
+
+func (x *Entry) GetVersion() string {
+	if x != nil {
+		return x.Version
+	}
+	return ""
+}
+
+// State is one operation on what the plugin keeps between its calls.
+type State struct {
+	state         protoimpl.MessageState `protogen:"open.v1"`
+	Operation     StateOperation         `protobuf:"varint,1,opt,name=operation,proto3,enum=ringfence.wire.v1.StateOperation" json:"operation,omitempty"`
+	Key           string                 `protobuf:"bytes,2,opt,name=key,proto3" json:"key,omitempty"`         // at most 256 bytes; list: only keys that begin so
+	Value         []byte                 `protobuf:"bytes,3,opt,name=value,proto3" json:"value,omitempty"`     // set: at most 1 MiB
+	Absent        bool                   `protobuf:"varint,4,opt,name=absent,proto3" json:"absent,omitempty"`  // set: only where there is nothing yet
+	Version       string                 `protobuf:"bytes,5,opt,name=version,proto3" json:"version,omitempty"` // set, delete: only what still is of this version
+	After         string                 `protobuf:"bytes,6,opt,name=after,proto3" json:"after,omitempty"`     // list: only keys behind this one
+	Length        uint32                 `protobuf:"varint,7,opt,name=length,proto3" json:"length,omitempty"`  // list: keys at most
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *State) Reset() {
+	*x = State{}
+	mi := &file_pluginkit_wire_ringfence_proto_msgTypes[17]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *State) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*State) ProtoMessage() {}
+
+func (x *State) ProtoReflect() protoreflect.Message {
+	mi := &file_pluginkit_wire_ringfence_proto_msgTypes[17]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use State.ProtoReflect.Descriptor instead.
+func (*State) Descriptor() ([]byte, []int) {
+	return file_pluginkit_wire_ringfence_proto_rawDescGZIP(), []int{17}
+}
+
+func (x *State) GetOperation() StateOperation {
+	if x != nil {
+		return x.Operation
+	}
+	return StateOperation_STATE_UNSPECIFIED
+}
+
+func (x *State) GetKey() string {
+	if x != nil {
+		return x.Key
+	}
+	return ""
+}
+
+func (x *State) GetValue() []byte {
+	if x != nil {
+		return x.Value
+	}
+	return nil
+}
+
+func (x *State) GetAbsent() bool {
+	if x != nil {
+		return x.Absent
+	}
+	return false
+}
+
+func (x *State) GetVersion() string {
+	if x != nil {
+		return x.Version
+	}
+	return ""
+}
+
+func (x *State) GetAfter() string {
+	if x != nil {
+		return x.After
+	}
+	return ""
+}
+
+func (x *State) GetLength() uint32 {
+	if x != nil {
+		return x.Length
+	}
+	return 0
+}
+
+// Invoke calls a tool of another plugin, by the alias that the policy gives it.
+// The reply has a status, as ResultHead, and a handle to the result or the text.
+type Invoke struct {
+	state         protoimpl.MessageState `protogen:"open.v1"`
+	Alias         string                 `protobuf:"bytes,1,opt,name=alias,proto3" json:"alias,omitempty"`
+	Arguments     []byte                 `protobuf:"bytes,2,opt,name=arguments,proto3" json:"arguments,omitempty"` // a JSON object, at most 2 MiB
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *Invoke) Reset() {
+	*x = Invoke{}
+	mi := &file_pluginkit_wire_ringfence_proto_msgTypes[18]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *Invoke) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*Invoke) ProtoMessage() {}
+
+func (x *Invoke) ProtoReflect() protoreflect.Message {
+	mi := &file_pluginkit_wire_ringfence_proto_msgTypes[18]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use Invoke.ProtoReflect.Descriptor instead.
+func (*Invoke) Descriptor() ([]byte, []int) {
+	return file_pluginkit_wire_ringfence_proto_rawDescGZIP(), []int{18}
+}
+
+func (x *Invoke) GetAlias() string {
+	if x != nil {
+		return x.Alias
+	}
+	return ""
+}
+
+func (x *Invoke) GetArguments() []byte {
+	if x != nil {
+		return x.Arguments
+	}
+	return nil
+}
+
 // Progress says how far the call is, for whoever waits for it.
 type Progress struct {
 	state         protoimpl.MessageState `protogen:"open.v1"`
@@ -1545,7 +2074,7 @@ type Progress struct {
 
 func (x *Progress) Reset() {
 	*x = Progress{}
-	mi := &file_pluginkit_wire_ringfence_proto_msgTypes[15]
+	mi := &file_pluginkit_wire_ringfence_proto_msgTypes[19]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1557,7 +2086,7 @@ func (x *Progress) String() string {
 func (*Progress) ProtoMessage() {}
 
 func (x *Progress) ProtoReflect() protoreflect.Message {
-	mi := &file_pluginkit_wire_ringfence_proto_msgTypes[15]
+	mi := &file_pluginkit_wire_ringfence_proto_msgTypes[19]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1570,7 +2099,7 @@ func (x *Progress) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Progress.ProtoReflect.Descriptor instead.
 func (*Progress) Descriptor() ([]byte, []int) {
-	return file_pluginkit_wire_ringfence_proto_rawDescGZIP(), []int{15}
+	return file_pluginkit_wire_ringfence_proto_rawDescGZIP(), []int{19}
 }
 
 func (x *Progress) GetDone() float64 {
@@ -1606,7 +2135,7 @@ type Ask struct {
 
 func (x *Ask) Reset() {
 	*x = Ask{}
-	mi := &file_pluginkit_wire_ringfence_proto_msgTypes[16]
+	mi := &file_pluginkit_wire_ringfence_proto_msgTypes[20]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1618,7 +2147,7 @@ func (x *Ask) String() string {
 func (*Ask) ProtoMessage() {}
 
 func (x *Ask) ProtoReflect() protoreflect.Message {
-	mi := &file_pluginkit_wire_ringfence_proto_msgTypes[16]
+	mi := &file_pluginkit_wire_ringfence_proto_msgTypes[20]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1631,7 +2160,7 @@ func (x *Ask) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Ask.ProtoReflect.Descriptor instead.
 func (*Ask) Descriptor() ([]byte, []int) {
-	return file_pluginkit_wire_ringfence_proto_rawDescGZIP(), []int{16}
+	return file_pluginkit_wire_ringfence_proto_rawDescGZIP(), []int{20}
 }
 
 func (x *Ask) GetKind() AskKind {
@@ -1658,7 +2187,7 @@ type ResourceUpdated struct {
 
 func (x *ResourceUpdated) Reset() {
 	*x = ResourceUpdated{}
-	mi := &file_pluginkit_wire_ringfence_proto_msgTypes[17]
+	mi := &file_pluginkit_wire_ringfence_proto_msgTypes[21]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1670,7 +2199,7 @@ func (x *ResourceUpdated) String() string {
 func (*ResourceUpdated) ProtoMessage() {}
 
 func (x *ResourceUpdated) ProtoReflect() protoreflect.Message {
-	mi := &file_pluginkit_wire_ringfence_proto_msgTypes[17]
+	mi := &file_pluginkit_wire_ringfence_proto_msgTypes[21]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1683,7 +2212,7 @@ func (x *ResourceUpdated) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ResourceUpdated.ProtoReflect.Descriptor instead.
 func (*ResourceUpdated) Descriptor() ([]byte, []int) {
-	return file_pluginkit_wire_ringfence_proto_rawDescGZIP(), []int{17}
+	return file_pluginkit_wire_ringfence_proto_rawDescGZIP(), []int{21}
 }
 
 func (x *ResourceUpdated) GetUri() string {
@@ -1705,7 +2234,7 @@ type HttpRequest struct {
 
 func (x *HttpRequest) Reset() {
 	*x = HttpRequest{}
-	mi := &file_pluginkit_wire_ringfence_proto_msgTypes[18]
+	mi := &file_pluginkit_wire_ringfence_proto_msgTypes[22]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1717,7 +2246,7 @@ func (x *HttpRequest) String() string {
 func (*HttpRequest) ProtoMessage() {}
 
 func (x *HttpRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_pluginkit_wire_ringfence_proto_msgTypes[18]
+	mi := &file_pluginkit_wire_ringfence_proto_msgTypes[22]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1730,7 +2259,7 @@ func (x *HttpRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use HttpRequest.ProtoReflect.Descriptor instead.
 func (*HttpRequest) Descriptor() ([]byte, []int) {
-	return file_pluginkit_wire_ringfence_proto_rawDescGZIP(), []int{18}
+	return file_pluginkit_wire_ringfence_proto_rawDescGZIP(), []int{22}
 }
 
 func (x *HttpRequest) GetMethod() string {
@@ -1771,7 +2300,7 @@ type Header struct {
 
 func (x *Header) Reset() {
 	*x = Header{}
-	mi := &file_pluginkit_wire_ringfence_proto_msgTypes[19]
+	mi := &file_pluginkit_wire_ringfence_proto_msgTypes[23]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1783,7 +2312,7 @@ func (x *Header) String() string {
 func (*Header) ProtoMessage() {}
 
 func (x *Header) ProtoReflect() protoreflect.Message {
-	mi := &file_pluginkit_wire_ringfence_proto_msgTypes[19]
+	mi := &file_pluginkit_wire_ringfence_proto_msgTypes[23]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1796,7 +2325,7 @@ func (x *Header) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Header.ProtoReflect.Descriptor instead.
 func (*Header) Descriptor() ([]byte, []int) {
-	return file_pluginkit_wire_ringfence_proto_rawDescGZIP(), []int{19}
+	return file_pluginkit_wire_ringfence_proto_rawDescGZIP(), []int{23}
 }
 
 func (x *Header) GetName() string {
@@ -1824,7 +2353,7 @@ type BodyRead struct {
 
 func (x *BodyRead) Reset() {
 	*x = BodyRead{}
-	mi := &file_pluginkit_wire_ringfence_proto_msgTypes[20]
+	mi := &file_pluginkit_wire_ringfence_proto_msgTypes[24]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1836,7 +2365,7 @@ func (x *BodyRead) String() string {
 func (*BodyRead) ProtoMessage() {}
 
 func (x *BodyRead) ProtoReflect() protoreflect.Message {
-	mi := &file_pluginkit_wire_ringfence_proto_msgTypes[20]
+	mi := &file_pluginkit_wire_ringfence_proto_msgTypes[24]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1849,7 +2378,7 @@ func (x *BodyRead) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use BodyRead.ProtoReflect.Descriptor instead.
 func (*BodyRead) Descriptor() ([]byte, []int) {
-	return file_pluginkit_wire_ringfence_proto_rawDescGZIP(), []int{20}
+	return file_pluginkit_wire_ringfence_proto_rawDescGZIP(), []int{24}
 }
 
 func (x *BodyRead) GetHandle() uint64 {
@@ -1882,7 +2411,7 @@ type BodyClose struct {
 
 func (x *BodyClose) Reset() {
 	*x = BodyClose{}
-	mi := &file_pluginkit_wire_ringfence_proto_msgTypes[21]
+	mi := &file_pluginkit_wire_ringfence_proto_msgTypes[25]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1894,7 +2423,7 @@ func (x *BodyClose) String() string {
 func (*BodyClose) ProtoMessage() {}
 
 func (x *BodyClose) ProtoReflect() protoreflect.Message {
-	mi := &file_pluginkit_wire_ringfence_proto_msgTypes[21]
+	mi := &file_pluginkit_wire_ringfence_proto_msgTypes[25]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1907,7 +2436,7 @@ func (x *BodyClose) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use BodyClose.ProtoReflect.Descriptor instead.
 func (*BodyClose) Descriptor() ([]byte, []int) {
-	return file_pluginkit_wire_ringfence_proto_rawDescGZIP(), []int{21}
+	return file_pluginkit_wire_ringfence_proto_rawDescGZIP(), []int{25}
 }
 
 func (x *BodyClose) GetHandle() uint64 {
@@ -1926,7 +2455,7 @@ type SecretExists struct {
 
 func (x *SecretExists) Reset() {
 	*x = SecretExists{}
-	mi := &file_pluginkit_wire_ringfence_proto_msgTypes[22]
+	mi := &file_pluginkit_wire_ringfence_proto_msgTypes[26]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1938,7 +2467,7 @@ func (x *SecretExists) String() string {
 func (*SecretExists) ProtoMessage() {}
 
 func (x *SecretExists) ProtoReflect() protoreflect.Message {
-	mi := &file_pluginkit_wire_ringfence_proto_msgTypes[22]
+	mi := &file_pluginkit_wire_ringfence_proto_msgTypes[26]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1951,7 +2480,7 @@ func (x *SecretExists) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use SecretExists.ProtoReflect.Descriptor instead.
 func (*SecretExists) Descriptor() ([]byte, []int) {
-	return file_pluginkit_wire_ringfence_proto_rawDescGZIP(), []int{22}
+	return file_pluginkit_wire_ringfence_proto_rawDescGZIP(), []int{26}
 }
 
 func (x *SecretExists) GetName() string {
@@ -1967,18 +2496,20 @@ type CapabilityReply struct {
 	Code          Code                   `protobuf:"varint,2,opt,name=code,proto3,enum=ringfence.wire.v1.Code" json:"code,omitempty"`
 	Message       string                 `protobuf:"bytes,3,opt,name=message,proto3" json:"message,omitempty"` // why not, when code is not CODE_OK
 	Handle        uint64                 `protobuf:"varint,4,opt,name=handle,proto3" json:"handle,omitempty"`  // of a response body, for BodyRead
-	Status        uint32                 `protobuf:"varint,5,opt,name=status,proto3" json:"status,omitempty"`  // HTTP status
+	Status        uint32                 `protobuf:"varint,5,opt,name=status,proto3" json:"status,omitempty"`  // HTTP: its status; Invoke: 0 a result, 1 the tool failed, 2 bad arguments
 	Headers       []*Header              `protobuf:"bytes,6,rep,name=headers,proto3" json:"headers,omitempty"`
 	BodyBytes     uint64                 `protobuf:"varint,7,opt,name=body_bytes,json=bodyBytes,proto3" json:"body_bytes,omitempty"` // the whole body's length
 	Data          []byte                 `protobuf:"bytes,8,opt,name=data,proto3" json:"data,omitempty"`                             // BodyRead: the bytes; empty at the end
 	Exists        bool                   `protobuf:"varint,9,opt,name=exists,proto3" json:"exists,omitempty"`                        // SecretExists
+	Entries       []*Entry               `protobuf:"bytes,10,rep,name=entries,proto3" json:"entries,omitempty"`                      // Files, State
+	More          bool                   `protobuf:"varint,11,opt,name=more,proto3" json:"more,omitempty"`                           // there are entries behind the last one
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
 
 func (x *CapabilityReply) Reset() {
 	*x = CapabilityReply{}
-	mi := &file_pluginkit_wire_ringfence_proto_msgTypes[23]
+	mi := &file_pluginkit_wire_ringfence_proto_msgTypes[27]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1990,7 +2521,7 @@ func (x *CapabilityReply) String() string {
 func (*CapabilityReply) ProtoMessage() {}
 
 func (x *CapabilityReply) ProtoReflect() protoreflect.Message {
-	mi := &file_pluginkit_wire_ringfence_proto_msgTypes[23]
+	mi := &file_pluginkit_wire_ringfence_proto_msgTypes[27]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2003,7 +2534,7 @@ func (x *CapabilityReply) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use CapabilityReply.ProtoReflect.Descriptor instead.
 func (*CapabilityReply) Descriptor() ([]byte, []int) {
-	return file_pluginkit_wire_ringfence_proto_rawDescGZIP(), []int{23}
+	return file_pluginkit_wire_ringfence_proto_rawDescGZIP(), []int{27}
 }
 
 func (x *CapabilityReply) GetId() uint64 {
@@ -2069,6 +2600,20 @@ func (x *CapabilityReply) GetExists() bool {
 	return false
 }
 
+func (x *CapabilityReply) GetEntries() []*Entry {
+	if x != nil {
+		return x.Entries
+	}
+	return nil
+}
+
+func (x *CapabilityReply) GetMore() bool {
+	if x != nil {
+		return x.More
+	}
+	return false
+}
+
 // Failure is the end of a call, a load or a compilation that brought no result.
 type Failure struct {
 	state         protoimpl.MessageState `protogen:"open.v1"`
@@ -2080,7 +2625,7 @@ type Failure struct {
 
 func (x *Failure) Reset() {
 	*x = Failure{}
-	mi := &file_pluginkit_wire_ringfence_proto_msgTypes[24]
+	mi := &file_pluginkit_wire_ringfence_proto_msgTypes[28]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2092,7 +2637,7 @@ func (x *Failure) String() string {
 func (*Failure) ProtoMessage() {}
 
 func (x *Failure) ProtoReflect() protoreflect.Message {
-	mi := &file_pluginkit_wire_ringfence_proto_msgTypes[24]
+	mi := &file_pluginkit_wire_ringfence_proto_msgTypes[28]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2105,7 +2650,7 @@ func (x *Failure) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Failure.ProtoReflect.Descriptor instead.
 func (*Failure) Descriptor() ([]byte, []int) {
-	return file_pluginkit_wire_ringfence_proto_rawDescGZIP(), []int{24}
+	return file_pluginkit_wire_ringfence_proto_rawDescGZIP(), []int{28}
 }
 
 func (x *Failure) GetKind() FailureKind {
@@ -2205,7 +2750,7 @@ const file_pluginkit_wire_ringfence_proto_rawDesc = "" +
 	"\fresult_bytes\x18\x02 \x01(\x04R\vresultBytes\";\n" +
 	"\tLogRecord\x12\x14\n" +
 	"\x05level\x18\x01 \x01(\x05R\x05level\x12\x18\n" +
-	"\amessage\x18\x02 \x01(\tR\amessage\"\xda\x03\n" +
+	"\amessage\x18\x02 \x01(\tR\amessage\"\xf3\x04\n" +
 	"\x11CapabilityRequest\x12\x0e\n" +
 	"\x02id\x18\x01 \x01(\x04R\x02id\x124\n" +
 	"\x04http\x18\x02 \x01(\v2\x1e.ringfence.wire.v1.HttpRequestH\x00R\x04http\x12:\n" +
@@ -2215,8 +2760,43 @@ const file_pluginkit_wire_ringfence_proto_rawDesc = "" +
 	"\rsecret_exists\x18\x05 \x01(\v2\x1f.ringfence.wire.v1.SecretExistsH\x00R\fsecretExists\x129\n" +
 	"\bprogress\x18\x06 \x01(\v2\x1b.ringfence.wire.v1.ProgressH\x00R\bprogress\x12*\n" +
 	"\x03ask\x18\a \x01(\v2\x16.ringfence.wire.v1.AskH\x00R\x03ask\x12O\n" +
-	"\x10resource_updated\x18\b \x01(\v2\".ringfence.wire.v1.ResourceUpdatedH\x00R\x0fresourceUpdatedB\x04\n" +
-	"\x02op\"N\n" +
+	"\x10resource_updated\x18\b \x01(\v2\".ringfence.wire.v1.ResourceUpdatedH\x00R\x0fresourceUpdated\x120\n" +
+	"\x05files\x18\t \x01(\v2\x18.ringfence.wire.v1.FilesH\x00R\x05files\x120\n" +
+	"\x05state\x18\n" +
+	" \x01(\v2\x18.ringfence.wire.v1.StateH\x00R\x05state\x123\n" +
+	"\x06invoke\x18\v \x01(\v2\x19.ringfence.wire.v1.InvokeH\x00R\x06invokeB\x04\n" +
+	"\x02op\"\xad\x02\n" +
+	"\x05Files\x12>\n" +
+	"\toperation\x18\x01 \x01(\x0e2 .ringfence.wire.v1.FileOperationR\toperation\x12\x1c\n" +
+	"\tworkspace\x18\x02 \x01(\tR\tworkspace\x12\x12\n" +
+	"\x04path\x18\x03 \x01(\tR\x04path\x12\x0e\n" +
+	"\x02to\x18\x04 \x01(\tR\x02to\x12\x16\n" +
+	"\x06offset\x18\x05 \x01(\x04R\x06offset\x12\x16\n" +
+	"\x06length\x18\x06 \x01(\rR\x06length\x12\x14\n" +
+	"\x05after\x18\a \x01(\tR\x05after\x12\x12\n" +
+	"\x04data\x18\b \x01(\fR\x04data\x12\x16\n" +
+	"\x06staged\x18\t \x01(\x04R\x06staged\x12\x16\n" +
+	"\x06absent\x18\n" +
+	" \x01(\bR\x06absent\x12\x18\n" +
+	"\aversion\x18\v \x01(\tR\aversion\"\x82\x01\n" +
+	"\x05Entry\x12\x12\n" +
+	"\x04name\x18\x01 \x01(\tR\x04name\x12\x16\n" +
+	"\x06folder\x18\x02 \x01(\bR\x06folder\x12\x12\n" +
+	"\x04size\x18\x03 \x01(\x04R\x04size\x12\x1f\n" +
+	"\vmodified_ns\x18\x04 \x01(\x03R\n" +
+	"modifiedNs\x12\x18\n" +
+	"\aversion\x18\x05 \x01(\tR\aversion\"\xd0\x01\n" +
+	"\x05State\x12?\n" +
+	"\toperation\x18\x01 \x01(\x0e2!.ringfence.wire.v1.StateOperationR\toperation\x12\x10\n" +
+	"\x03key\x18\x02 \x01(\tR\x03key\x12\x14\n" +
+	"\x05value\x18\x03 \x01(\fR\x05value\x12\x16\n" +
+	"\x06absent\x18\x04 \x01(\bR\x06absent\x12\x18\n" +
+	"\aversion\x18\x05 \x01(\tR\aversion\x12\x14\n" +
+	"\x05after\x18\x06 \x01(\tR\x05after\x12\x16\n" +
+	"\x06length\x18\a \x01(\rR\x06length\"<\n" +
+	"\x06Invoke\x12\x14\n" +
+	"\x05alias\x18\x01 \x01(\tR\x05alias\x12\x1c\n" +
+	"\targuments\x18\x02 \x01(\fR\targuments\"N\n" +
 	"\bProgress\x12\x12\n" +
 	"\x04done\x18\x01 \x01(\x01R\x04done\x12\x14\n" +
 	"\x05total\x18\x02 \x01(\x01R\x05total\x12\x18\n" +
@@ -2241,7 +2821,7 @@ const file_pluginkit_wire_ringfence_proto_rawDesc = "" +
 	"\tBodyClose\x12\x16\n" +
 	"\x06handle\x18\x01 \x01(\x04R\x06handle\"\"\n" +
 	"\fSecretExists\x12\x12\n" +
-	"\x04name\x18\x01 \x01(\tR\x04name\"\x98\x02\n" +
+	"\x04name\x18\x01 \x01(\tR\x04name\"\xe0\x02\n" +
 	"\x0fCapabilityReply\x12\x0e\n" +
 	"\x02id\x18\x01 \x01(\x04R\x02id\x12+\n" +
 	"\x04code\x18\x02 \x01(\x0e2\x17.ringfence.wire.v1.CodeR\x04code\x12\x18\n" +
@@ -2252,18 +2832,41 @@ const file_pluginkit_wire_ringfence_proto_rawDesc = "" +
 	"\n" +
 	"body_bytes\x18\a \x01(\x04R\tbodyBytes\x12\x12\n" +
 	"\x04data\x18\b \x01(\fR\x04data\x12\x16\n" +
-	"\x06exists\x18\t \x01(\bR\x06exists\"W\n" +
+	"\x06exists\x18\t \x01(\bR\x06exists\x122\n" +
+	"\aentries\x18\n" +
+	" \x03(\v2\x18.ringfence.wire.v1.EntryR\aentries\x12\x12\n" +
+	"\x04more\x18\v \x01(\bR\x04more\"W\n" +
 	"\aFailure\x122\n" +
 	"\x04kind\x18\x01 \x01(\x0e2\x1e.ringfence.wire.v1.FailureKindR\x04kind\x12\x18\n" +
 	"\amessage\x18\x02 \x01(\tR\amessage*M\n" +
 	"\bLifetime\x12\x18\n" +
 	"\x14LIFETIME_UNSPECIFIED\x10\x00\x12\x11\n" +
 	"\rLIFETIME_CALL\x10\x01\x12\x14\n" +
-	"\x10LIFETIME_SESSION\x10\x02*E\n" +
+	"\x10LIFETIME_SESSION\x10\x02*\xbb\x01\n" +
+	"\rFileOperation\x12\x14\n" +
+	"\x10FILE_UNSPECIFIED\x10\x00\x12\r\n" +
+	"\tFILE_STAT\x10\x01\x12\r\n" +
+	"\tFILE_LIST\x10\x02\x12\r\n" +
+	"\tFILE_READ\x10\x03\x12\x0e\n" +
+	"\n" +
+	"FILE_WRITE\x10\x04\x12\x0f\n" +
+	"\vFILE_APPEND\x10\x05\x12\x0f\n" +
+	"\vFILE_RENAME\x10\x06\x12\x0f\n" +
+	"\vFILE_REMOVE\x10\a\x12\x14\n" +
+	"\x10FILE_MAKE_FOLDER\x10\b\x12\x0e\n" +
+	"\n" +
+	"FILE_STAGE\x10\t*g\n" +
+	"\x0eStateOperation\x12\x15\n" +
+	"\x11STATE_UNSPECIFIED\x10\x00\x12\r\n" +
+	"\tSTATE_GET\x10\x01\x12\r\n" +
+	"\tSTATE_SET\x10\x02\x12\x10\n" +
+	"\fSTATE_DELETE\x10\x03\x12\x0e\n" +
+	"\n" +
+	"STATE_LIST\x10\x04*E\n" +
 	"\aAskKind\x12\x13\n" +
 	"\x0fASK_UNSPECIFIED\x10\x00\x12\x13\n" +
 	"\x0fASK_ELICITATION\x10\x01\x12\x10\n" +
-	"\fASK_SAMPLING\x10\x02*\xa8\x01\n" +
+	"\fASK_SAMPLING\x10\x02*\xcb\x01\n" +
 	"\x04Code\x12\v\n" +
 	"\aCODE_OK\x10\x00\x12\x0f\n" +
 	"\vCODE_DENIED\x10\x01\x12\x10\n" +
@@ -2274,7 +2877,10 @@ const file_pluginkit_wire_ringfence_proto_rawDesc = "" +
 	"\fCODE_TIMEOUT\x10\x05\x12\x11\n" +
 	"\rCODE_CANCELED\x10\x06\x12\x14\n" +
 	"\x10CODE_UNAVAILABLE\x10\a\x12\x11\n" +
-	"\rCODE_INTERNAL\x10\b*\xd5\x01\n" +
+	"\rCODE_INTERNAL\x10\b\x12\x0f\n" +
+	"\vCODE_EXISTS\x10\t\x12\x10\n" +
+	"\fCODE_CHANGED\x10\n" +
+	"*\xd5\x01\n" +
 	"\vFailureKind\x12\x17\n" +
 	"\x13FAILURE_UNSPECIFIED\x10\x00\x12\x10\n" +
 	"\fFAILURE_TRAP\x10\x01\x12\x10\n" +
@@ -2305,79 +2911,91 @@ func file_pluginkit_wire_ringfence_proto_rawDescGZIP() []byte {
 	return file_pluginkit_wire_ringfence_proto_rawDescData
 }
 
-var file_pluginkit_wire_ringfence_proto_enumTypes = make([]protoimpl.EnumInfo, 4)
-var file_pluginkit_wire_ringfence_proto_msgTypes = make([]protoimpl.MessageInfo, 25)
+var file_pluginkit_wire_ringfence_proto_enumTypes = make([]protoimpl.EnumInfo, 6)
+var file_pluginkit_wire_ringfence_proto_msgTypes = make([]protoimpl.MessageInfo, 29)
 var file_pluginkit_wire_ringfence_proto_goTypes = []any{
 	(Lifetime)(0),             // 0: ringfence.wire.v1.Lifetime
-	(AskKind)(0),              // 1: ringfence.wire.v1.AskKind
-	(Code)(0),                 // 2: ringfence.wire.v1.Code
-	(FailureKind)(0),          // 3: ringfence.wire.v1.FailureKind
-	(*Offer)(nil),             // 4: ringfence.wire.v1.Offer
-	(*Terms)(nil),             // 5: ringfence.wire.v1.Terms
-	(*CompileRequest)(nil),    // 6: ringfence.wire.v1.CompileRequest
-	(*CompileChunk)(nil),      // 7: ringfence.wire.v1.CompileChunk
-	(*CompileProgress)(nil),   // 8: ringfence.wire.v1.CompileProgress
-	(*LoadRequest)(nil),       // 9: ringfence.wire.v1.LoadRequest
-	(*Variable)(nil),          // 10: ringfence.wire.v1.Variable
-	(*LoadResponse)(nil),      // 11: ringfence.wire.v1.LoadResponse
-	(*HostFrame)(nil),         // 12: ringfence.wire.v1.HostFrame
-	(*Cancel)(nil),            // 13: ringfence.wire.v1.Cancel
-	(*CallStart)(nil),         // 14: ringfence.wire.v1.CallStart
-	(*SandboxFrame)(nil),      // 15: ringfence.wire.v1.SandboxFrame
-	(*ResultHead)(nil),        // 16: ringfence.wire.v1.ResultHead
-	(*LogRecord)(nil),         // 17: ringfence.wire.v1.LogRecord
-	(*CapabilityRequest)(nil), // 18: ringfence.wire.v1.CapabilityRequest
-	(*Progress)(nil),          // 19: ringfence.wire.v1.Progress
-	(*Ask)(nil),               // 20: ringfence.wire.v1.Ask
-	(*ResourceUpdated)(nil),   // 21: ringfence.wire.v1.ResourceUpdated
-	(*HttpRequest)(nil),       // 22: ringfence.wire.v1.HttpRequest
-	(*Header)(nil),            // 23: ringfence.wire.v1.Header
-	(*BodyRead)(nil),          // 24: ringfence.wire.v1.BodyRead
-	(*BodyClose)(nil),         // 25: ringfence.wire.v1.BodyClose
-	(*SecretExists)(nil),      // 26: ringfence.wire.v1.SecretExists
-	(*CapabilityReply)(nil),   // 27: ringfence.wire.v1.CapabilityReply
-	(*Failure)(nil),           // 28: ringfence.wire.v1.Failure
+	(FileOperation)(0),        // 1: ringfence.wire.v1.FileOperation
+	(StateOperation)(0),       // 2: ringfence.wire.v1.StateOperation
+	(AskKind)(0),              // 3: ringfence.wire.v1.AskKind
+	(Code)(0),                 // 4: ringfence.wire.v1.Code
+	(FailureKind)(0),          // 5: ringfence.wire.v1.FailureKind
+	(*Offer)(nil),             // 6: ringfence.wire.v1.Offer
+	(*Terms)(nil),             // 7: ringfence.wire.v1.Terms
+	(*CompileRequest)(nil),    // 8: ringfence.wire.v1.CompileRequest
+	(*CompileChunk)(nil),      // 9: ringfence.wire.v1.CompileChunk
+	(*CompileProgress)(nil),   // 10: ringfence.wire.v1.CompileProgress
+	(*LoadRequest)(nil),       // 11: ringfence.wire.v1.LoadRequest
+	(*Variable)(nil),          // 12: ringfence.wire.v1.Variable
+	(*LoadResponse)(nil),      // 13: ringfence.wire.v1.LoadResponse
+	(*HostFrame)(nil),         // 14: ringfence.wire.v1.HostFrame
+	(*Cancel)(nil),            // 15: ringfence.wire.v1.Cancel
+	(*CallStart)(nil),         // 16: ringfence.wire.v1.CallStart
+	(*SandboxFrame)(nil),      // 17: ringfence.wire.v1.SandboxFrame
+	(*ResultHead)(nil),        // 18: ringfence.wire.v1.ResultHead
+	(*LogRecord)(nil),         // 19: ringfence.wire.v1.LogRecord
+	(*CapabilityRequest)(nil), // 20: ringfence.wire.v1.CapabilityRequest
+	(*Files)(nil),             // 21: ringfence.wire.v1.Files
+	(*Entry)(nil),             // 22: ringfence.wire.v1.Entry
+	(*State)(nil),             // 23: ringfence.wire.v1.State
+	(*Invoke)(nil),            // 24: ringfence.wire.v1.Invoke
+	(*Progress)(nil),          // 25: ringfence.wire.v1.Progress
+	(*Ask)(nil),               // 26: ringfence.wire.v1.Ask
+	(*ResourceUpdated)(nil),   // 27: ringfence.wire.v1.ResourceUpdated
+	(*HttpRequest)(nil),       // 28: ringfence.wire.v1.HttpRequest
+	(*Header)(nil),            // 29: ringfence.wire.v1.Header
+	(*BodyRead)(nil),          // 30: ringfence.wire.v1.BodyRead
+	(*BodyClose)(nil),         // 31: ringfence.wire.v1.BodyClose
+	(*SecretExists)(nil),      // 32: ringfence.wire.v1.SecretExists
+	(*CapabilityReply)(nil),   // 33: ringfence.wire.v1.CapabilityReply
+	(*Failure)(nil),           // 34: ringfence.wire.v1.Failure
 }
 var file_pluginkit_wire_ringfence_proto_depIdxs = []int32{
-	8,  // 0: ringfence.wire.v1.CompileChunk.progress:type_name -> ringfence.wire.v1.CompileProgress
-	28, // 1: ringfence.wire.v1.CompileChunk.failure:type_name -> ringfence.wire.v1.Failure
+	10, // 0: ringfence.wire.v1.CompileChunk.progress:type_name -> ringfence.wire.v1.CompileProgress
+	34, // 1: ringfence.wire.v1.CompileChunk.failure:type_name -> ringfence.wire.v1.Failure
 	0,  // 2: ringfence.wire.v1.LoadRequest.lifetime:type_name -> ringfence.wire.v1.Lifetime
-	10, // 3: ringfence.wire.v1.LoadRequest.environment:type_name -> ringfence.wire.v1.Variable
-	28, // 4: ringfence.wire.v1.LoadResponse.failure:type_name -> ringfence.wire.v1.Failure
-	14, // 5: ringfence.wire.v1.HostFrame.start:type_name -> ringfence.wire.v1.CallStart
-	27, // 6: ringfence.wire.v1.HostFrame.reply:type_name -> ringfence.wire.v1.CapabilityReply
-	13, // 7: ringfence.wire.v1.HostFrame.cancel:type_name -> ringfence.wire.v1.Cancel
-	18, // 8: ringfence.wire.v1.SandboxFrame.request:type_name -> ringfence.wire.v1.CapabilityRequest
-	17, // 9: ringfence.wire.v1.SandboxFrame.log:type_name -> ringfence.wire.v1.LogRecord
-	16, // 10: ringfence.wire.v1.SandboxFrame.result:type_name -> ringfence.wire.v1.ResultHead
-	28, // 11: ringfence.wire.v1.SandboxFrame.failure:type_name -> ringfence.wire.v1.Failure
-	22, // 12: ringfence.wire.v1.CapabilityRequest.http:type_name -> ringfence.wire.v1.HttpRequest
-	24, // 13: ringfence.wire.v1.CapabilityRequest.body_read:type_name -> ringfence.wire.v1.BodyRead
-	25, // 14: ringfence.wire.v1.CapabilityRequest.body_close:type_name -> ringfence.wire.v1.BodyClose
-	26, // 15: ringfence.wire.v1.CapabilityRequest.secret_exists:type_name -> ringfence.wire.v1.SecretExists
-	19, // 16: ringfence.wire.v1.CapabilityRequest.progress:type_name -> ringfence.wire.v1.Progress
-	20, // 17: ringfence.wire.v1.CapabilityRequest.ask:type_name -> ringfence.wire.v1.Ask
-	21, // 18: ringfence.wire.v1.CapabilityRequest.resource_updated:type_name -> ringfence.wire.v1.ResourceUpdated
-	1,  // 19: ringfence.wire.v1.Ask.kind:type_name -> ringfence.wire.v1.AskKind
-	23, // 20: ringfence.wire.v1.HttpRequest.headers:type_name -> ringfence.wire.v1.Header
-	2,  // 21: ringfence.wire.v1.CapabilityReply.code:type_name -> ringfence.wire.v1.Code
-	23, // 22: ringfence.wire.v1.CapabilityReply.headers:type_name -> ringfence.wire.v1.Header
-	3,  // 23: ringfence.wire.v1.Failure.kind:type_name -> ringfence.wire.v1.FailureKind
-	4,  // 24: ringfence.wire.v1.Sandbox.Negotiate:input_type -> ringfence.wire.v1.Offer
-	5,  // 25: ringfence.wire.v1.Sandbox.Settle:input_type -> ringfence.wire.v1.Terms
-	6,  // 26: ringfence.wire.v1.Sandbox.Compile:input_type -> ringfence.wire.v1.CompileRequest
-	9,  // 27: ringfence.wire.v1.Sandbox.Load:input_type -> ringfence.wire.v1.LoadRequest
-	12, // 28: ringfence.wire.v1.Sandbox.Call:input_type -> ringfence.wire.v1.HostFrame
-	4,  // 29: ringfence.wire.v1.Sandbox.Negotiate:output_type -> ringfence.wire.v1.Offer
-	5,  // 30: ringfence.wire.v1.Sandbox.Settle:output_type -> ringfence.wire.v1.Terms
-	7,  // 31: ringfence.wire.v1.Sandbox.Compile:output_type -> ringfence.wire.v1.CompileChunk
-	11, // 32: ringfence.wire.v1.Sandbox.Load:output_type -> ringfence.wire.v1.LoadResponse
-	15, // 33: ringfence.wire.v1.Sandbox.Call:output_type -> ringfence.wire.v1.SandboxFrame
-	29, // [29:34] is the sub-list for method output_type
-	24, // [24:29] is the sub-list for method input_type
-	24, // [24:24] is the sub-list for extension type_name
-	24, // [24:24] is the sub-list for extension extendee
-	0,  // [0:24] is the sub-list for field type_name
+	12, // 3: ringfence.wire.v1.LoadRequest.environment:type_name -> ringfence.wire.v1.Variable
+	34, // 4: ringfence.wire.v1.LoadResponse.failure:type_name -> ringfence.wire.v1.Failure
+	16, // 5: ringfence.wire.v1.HostFrame.start:type_name -> ringfence.wire.v1.CallStart
+	33, // 6: ringfence.wire.v1.HostFrame.reply:type_name -> ringfence.wire.v1.CapabilityReply
+	15, // 7: ringfence.wire.v1.HostFrame.cancel:type_name -> ringfence.wire.v1.Cancel
+	20, // 8: ringfence.wire.v1.SandboxFrame.request:type_name -> ringfence.wire.v1.CapabilityRequest
+	19, // 9: ringfence.wire.v1.SandboxFrame.log:type_name -> ringfence.wire.v1.LogRecord
+	18, // 10: ringfence.wire.v1.SandboxFrame.result:type_name -> ringfence.wire.v1.ResultHead
+	34, // 11: ringfence.wire.v1.SandboxFrame.failure:type_name -> ringfence.wire.v1.Failure
+	28, // 12: ringfence.wire.v1.CapabilityRequest.http:type_name -> ringfence.wire.v1.HttpRequest
+	30, // 13: ringfence.wire.v1.CapabilityRequest.body_read:type_name -> ringfence.wire.v1.BodyRead
+	31, // 14: ringfence.wire.v1.CapabilityRequest.body_close:type_name -> ringfence.wire.v1.BodyClose
+	32, // 15: ringfence.wire.v1.CapabilityRequest.secret_exists:type_name -> ringfence.wire.v1.SecretExists
+	25, // 16: ringfence.wire.v1.CapabilityRequest.progress:type_name -> ringfence.wire.v1.Progress
+	26, // 17: ringfence.wire.v1.CapabilityRequest.ask:type_name -> ringfence.wire.v1.Ask
+	27, // 18: ringfence.wire.v1.CapabilityRequest.resource_updated:type_name -> ringfence.wire.v1.ResourceUpdated
+	21, // 19: ringfence.wire.v1.CapabilityRequest.files:type_name -> ringfence.wire.v1.Files
+	23, // 20: ringfence.wire.v1.CapabilityRequest.state:type_name -> ringfence.wire.v1.State
+	24, // 21: ringfence.wire.v1.CapabilityRequest.invoke:type_name -> ringfence.wire.v1.Invoke
+	1,  // 22: ringfence.wire.v1.Files.operation:type_name -> ringfence.wire.v1.FileOperation
+	2,  // 23: ringfence.wire.v1.State.operation:type_name -> ringfence.wire.v1.StateOperation
+	3,  // 24: ringfence.wire.v1.Ask.kind:type_name -> ringfence.wire.v1.AskKind
+	29, // 25: ringfence.wire.v1.HttpRequest.headers:type_name -> ringfence.wire.v1.Header
+	4,  // 26: ringfence.wire.v1.CapabilityReply.code:type_name -> ringfence.wire.v1.Code
+	29, // 27: ringfence.wire.v1.CapabilityReply.headers:type_name -> ringfence.wire.v1.Header
+	22, // 28: ringfence.wire.v1.CapabilityReply.entries:type_name -> ringfence.wire.v1.Entry
+	5,  // 29: ringfence.wire.v1.Failure.kind:type_name -> ringfence.wire.v1.FailureKind
+	6,  // 30: ringfence.wire.v1.Sandbox.Negotiate:input_type -> ringfence.wire.v1.Offer
+	7,  // 31: ringfence.wire.v1.Sandbox.Settle:input_type -> ringfence.wire.v1.Terms
+	8,  // 32: ringfence.wire.v1.Sandbox.Compile:input_type -> ringfence.wire.v1.CompileRequest
+	11, // 33: ringfence.wire.v1.Sandbox.Load:input_type -> ringfence.wire.v1.LoadRequest
+	14, // 34: ringfence.wire.v1.Sandbox.Call:input_type -> ringfence.wire.v1.HostFrame
+	6,  // 35: ringfence.wire.v1.Sandbox.Negotiate:output_type -> ringfence.wire.v1.Offer
+	7,  // 36: ringfence.wire.v1.Sandbox.Settle:output_type -> ringfence.wire.v1.Terms
+	9,  // 37: ringfence.wire.v1.Sandbox.Compile:output_type -> ringfence.wire.v1.CompileChunk
+	13, // 38: ringfence.wire.v1.Sandbox.Load:output_type -> ringfence.wire.v1.LoadResponse
+	17, // 39: ringfence.wire.v1.Sandbox.Call:output_type -> ringfence.wire.v1.SandboxFrame
+	35, // [35:40] is the sub-list for method output_type
+	30, // [30:35] is the sub-list for method input_type
+	30, // [30:30] is the sub-list for extension type_name
+	30, // [30:30] is the sub-list for extension extendee
+	0,  // [0:30] is the sub-list for field type_name
 }
 
 func init() { file_pluginkit_wire_ringfence_proto_init() }
@@ -2411,14 +3029,17 @@ func file_pluginkit_wire_ringfence_proto_init() {
 		(*CapabilityRequest_Progress)(nil),
 		(*CapabilityRequest_Ask)(nil),
 		(*CapabilityRequest_ResourceUpdated)(nil),
+		(*CapabilityRequest_Files)(nil),
+		(*CapabilityRequest_State)(nil),
+		(*CapabilityRequest_Invoke)(nil),
 	}
 	type x struct{}
 	out := protoimpl.TypeBuilder{
 		File: protoimpl.DescBuilder{
 			GoPackagePath: reflect.TypeOf(x{}).PkgPath(),
 			RawDescriptor: unsafe.Slice(unsafe.StringData(file_pluginkit_wire_ringfence_proto_rawDesc), len(file_pluginkit_wire_ringfence_proto_rawDesc)),
-			NumEnums:      4,
-			NumMessages:   25,
+			NumEnums:      6,
+			NumMessages:   29,
 			NumExtensions: 0,
 			NumServices:   1,
 		},

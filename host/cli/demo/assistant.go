@@ -17,7 +17,7 @@ import (
 
 // assistant plays a session of an assistant over MCP: a client of the protocol's
 // own SDK, over pipes, as ringfence mcp serves one.
-func (d *show) assistant(ctx context.Context, policy *policies.Policy) error {
+func (d *show) assistant(ctx context.Context, policy *policies.Policy, internet *internet) error {
 	d.title("The same tools, served to an assistant (ringfence mcp).")
 	server := mcp.New(d.host, policy, mcp.Options{})
 	defer server.Close()
@@ -33,12 +33,13 @@ func (d *show) assistant(ctx context.Context, policy *policies.Policy) error {
 	if err != nil {
 		return err
 	}
-	err = d.converse(ctx, session)
+	err = d.converse(ctx, session, internet.URL)
 	return errors.Join(err, session.Close(), <-ended)
 }
 
-// converse lists the tools, calls one that may do its work, and one that may not.
-func (d *show) converse(ctx context.Context, session *sdk.ClientSession) error {
+// converse lists the tools, calls two that may do their work, and one that may not.
+// Two tools are called fetch, so both have their plugin's name before theirs.
+func (d *show) converse(ctx context.Context, session *sdk.ClientSession, internet string) error {
 	listed, err := session.ListTools(ctx, nil)
 	if err != nil {
 		return err
@@ -54,7 +55,8 @@ func (d *show) converse(ctx context.Context, session *sdk.ClientSession) error {
 		fails     string
 	}{
 		{"run", object{"program": "map(. * 2)", "input": []int{1, 2, 3}}, ""},
-		{"fetch", object{"url": "https://evil.example/"}, "denied by policy"},
+		{"webfetch_fetch", object{"url": internet + "/news/launch"}, ""},
+		{"rogue_fetch", object{"url": "https://evil.example/"}, "denied by policy"},
 	} {
 		if err := d.converseCall(ctx, session, call.name, call.arguments, call.fails); err != nil {
 			return err
@@ -87,6 +89,8 @@ func (d *show) converseCall(ctx context.Context, session *sdk.ClientSession, nam
 		return fmt.Errorf("%s answered an assistant %q, but should have failed: %s", name, all, fails)
 	case fails == "" && result.IsError:
 		return fmt.Errorf("%s failed for an assistant: %s", name, all)
+	case strings.Contains(all, hiddenText):
+		return fmt.Errorf("%s passes on what the page hides: %s", name, all)
 	case !strings.Contains(all, "untrusted tool"):
 		return fmt.Errorf("the result of %s is not marked: %s", name, all)
 	case fails != "":

@@ -80,7 +80,7 @@ func Run(ctx context.Context, c Config) (_ *Report, err error) {
 		return nil, err
 	}
 	defer func() { err = errors.Join(err, d.host.Close()) }()
-	d.title("Three plugins: github and jq do honest work, rogue does not. This is the policy:")
+	d.title("Four plugins: github, jq and webfetch do honest work, rogue does not. This is the policy:")
 	d.printPolicy()
 	for _, p := range policy.Plugins() { // one-time compiling, with progress
 		if err := d.host.Prepare(ctx, p.Name()); err != nil {
@@ -98,7 +98,7 @@ func Run(ctx context.Context, c Config) (_ *Report, err error) {
 	if err := d.compare(ctx); err != nil {
 		return nil, err
 	}
-	if err := d.assistant(ctx, policy); err != nil {
+	if err := d.assistant(ctx, policy, internet); err != nil {
 		return nil, err
 	}
 	if err := d.close(policy); err != nil {

@@ -43,3 +43,12 @@ plugin "rogue" {
     }
   }
 }
+
+plugin "webfetch" {
+  source = "TOOLS/webfetch.wasm"
+  http {
+    allow "INTERNET" {
+      paths = ["/news/*"]
+    }
+  }
+}

@@ -22,7 +22,7 @@ const (
 type Entry struct {
 	Plugin   string
 	Call     string // the call's id, unique within the host
-	Kind     string // "compile", "launch", "end", "call", "result", "http", "http_response", "secret_exists", "ask", "answer", "limit"
+	Kind     string // "compile", "launch", "end", "call", "result", "http", "http_response", "secret_exists", "ask", "answer", "files", "state", "invoke", "limit"
 	Decision Decision
 	Rule     string // the line or block of the policy that decided
 	Reason   string
@@ -31,22 +31,27 @@ type Entry struct {
 
 // Details are facts about the decision; zero ones are left out.
 type Details struct {
-	Tool     string        `json:"tool,omitempty"`
-	Method   string        `json:"method,omitempty"`
-	URL      string        `json:"url,omitempty"` // Record removes query values and user names
-	Status   int           `json:"status,omitempty"`
-	Sent     int64         `json:"sent_bytes,omitempty"`
-	Received int64         `json:"received_bytes,omitempty"`
-	Secret   string        `json:"secret,omitempty"` // its name
-	Cause    string        `json:"cause,omitempty"`  // of a failure: a word of package host
-	Duration time.Duration `json:"duration_ns,omitempty"`
+	Tool      string        `json:"tool,omitempty"`
+	Method    string        `json:"method,omitempty"`
+	URL       string        `json:"url,omitempty"` // Record removes query values and user names
+	Status    int           `json:"status,omitempty"`
+	Sent      int64         `json:"sent_bytes,omitempty"`
+	Received  int64         `json:"received_bytes,omitempty"`
+	Secret    string        `json:"secret,omitempty"`    // its name
+	Workspace string        `json:"workspace,omitempty"` // its name in the policy
+	Path      string        `json:"path,omitempty"`      // in the workspace
+	To        string        `json:"to,omitempty"`        // the new path of what is renamed
+	Key       string        `json:"key,omitempty"`       // of the state
+	Parent    string        `json:"parent,omitempty"`    // the call that made this one
+	Cause     string        `json:"cause,omitempty"`     // of a failure: a word of package host
+	Duration  time.Duration `json:"duration_ns,omitempty"`
 }
 
 // Version is the version of the record's format.
 const Version = 1
 
 // MaxRecord is the longest record, its line break included, in bytes.
-const MaxRecord = 16 << 10
+const MaxRecord = 20 << 10
 
 // Longest encoded fields. Together with names, numbers and punctuation they stay
 // below MaxRecord.
@@ -55,6 +60,7 @@ const (
 	maxRule   = 1 << 10
 	maxReason = 3 << 10
 	maxURL    = 6 << 10
+	maxPath   = 1 << 10
 )
 
 // record is the form in the file. The order of its fields is part of the format.
@@ -88,6 +94,8 @@ func encode(e Entry, host string, seq uint64, now time.Time) ([]byte, error) {
 	}
 	if d := e.Details; d != (Details{}) {
 		d.Tool, d.Method, d.Secret, d.Cause = bounded(d.Tool, maxName), bounded(d.Method, maxName), bounded(d.Secret, maxName), bounded(d.Cause, maxName)
+		d.Key, d.Parent = bounded(d.Key, maxName), bounded(d.Parent, maxName)
+		d.Workspace, d.Path, d.To = bounded(d.Workspace, maxName), bounded(d.Path, maxPath), bounded(d.To, maxPath)
 		d.URL = bounded(RedactURL(d.URL), maxURL)
 		r.Details = &d
 	}

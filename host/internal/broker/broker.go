@@ -21,13 +21,18 @@ type Config struct {
 	HTTP    *policies.HTTPGrant   // nil grants nothing
 	Secrets []policies.Secret     // those whose existence the plugin may know
 	Client  *policies.ClientGrant // nil grants nothing
+	Folders []Folder              // with different names
+	Kept    Kept                  // zero grants nothing
+	Invokes []policies.Invoke     // with different aliases
 	Audit   audit.Recorder
 	RunDir  string         // for large response bodies; "" is the system's folder for temporary files
 	RootCAs *x509.CertPool // nil means the system's
 	// Resolver turns names into addresses; nil means the system's.
 	Resolver Resolver
-	Limits   Limits           // zero fields mean the defaults
-	Now      func() time.Time // nil means time.Now
+	// Transport carries requests in place of the network; nil means the network.
+	Transport http.RoundTripper
+	Limits    Limits           // zero fields mean the defaults
+	Now       func() time.Time // nil means time.Now
 }
 
 // Resolver is the part of net.Resolver that is used.
@@ -84,7 +89,9 @@ type Broker struct {
 	asks    *rate.Limiter // of questions to whoever called
 	slots   chan struct{} // one for each request that runs
 	quota   *quota
+	folders map[string]*folder
 
+	stateWrites *rate.Limiter // bytes
 	// Two transports, so that a connection which a rule with a literal address
 	// opened can never serve a rule without one.
 	public, literal *http.Transport
@@ -104,6 +111,15 @@ func New(cfg Config) *Broker {
 		limits: limits,
 		slots:  make(chan struct{}, limits.PluginConcurrent),
 		quota:  &quota{memory: limits.Memory, disk: limits.Disk},
+
+		folders: make(map[string]*folder),
+	}
+	if cfg.Kept.State != nil {
+		// At once, as often as a small state is likely to be set by one call.
+		b.stateWrites = rate.NewLimiter(writeRate, int(cfg.Kept.Grant.Size)+64<<20)
+	}
+	for _, f := range cfg.Folders {
+		b.folders[f.Name] = &folder{Folder: f}
 	}
 	if n, per, ok := cfg.HTTP.Rate(); ok {
 		b.rateN, b.ratePer = n, per
@@ -117,8 +133,11 @@ func New(cfg Config) *Broker {
 	return b
 }
 
-// Close ends idle connections. Sessions must be closed before.
+// Close ends idle connections and closes folders. Sessions must be closed before.
 func (b *Broker) Close() {
 	b.public.CloseIdleConnections()
 	b.literal.CloseIdleConnections()
+	for _, f := range b.folders {
+		f.close()
+	}
 }

@@ -13,6 +13,7 @@ import (
 	"github.com/ringfence/ringfence/host/internal/printable"
 	"github.com/ringfence/ringfence/pluginkit"
 	"github.com/ringfence/ringfence/pluginkit/wire"
+	"github.com/ringfence/ringfence/policies"
 )
 
 // Caller is whoever made a call, as far as its guest may reach it. A function that
@@ -24,6 +25,9 @@ type Caller struct {
 	// cause, and others, whose text the guest gets.
 	Elicit func(context.Context, content.Form) (content.FormAnswer, error)
 	Sample func(context.Context, content.Sampling) (content.Sampled, error)
+	// Invoke calls a tool of another plugin. An error that is a *RefusedError is
+	// told to the guest.
+	Invoke func(ctx context.Context, target policies.Invoke, arguments []byte) (Invoked, error)
 }
 
 // ErrNobody means that whoever called cannot be asked such a thing.
@@ -151,6 +155,9 @@ func (s *Session) refuse(e audit.Entry, r *refusal) *wire.CapabilityReply {
 		s.deny(Denial{Kind: e.Kind, Rule: e.Rule, Reason: r.message})
 	}
 	e.Decision, e.Reason = r.decision, r.message
+	if e.Kind != "ask" && r.detail != "" {
+		e.Reason += ": " + r.detail
+	}
 	if err := s.record(e); err != nil {
 		return answer(wire.Code_CODE_INTERNAL, unrecorded)
 	}

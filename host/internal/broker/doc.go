@@ -1,6 +1,6 @@
 // Package broker carries out what a guest may ask the host for during a call:
-// HTTP requests, whether a secret exists, questions to whoever called. It is the only way from a guest to
-// anything outside its sandbox.
+// HTTP requests, files of a workspace, values to keep, other plugins' tools, whether a
+// secret exists, questions to whoever called. It is the only way from a guest to anything outside its sandbox.
 //
 //	b := broker.New(broker.Config{Plugin: "github", HTTP: plugin.HTTP(), Secrets: plugin.Secrets(), Audit: log})
 //	s := b.Call(ctx, "call-17")
@@ -15,6 +15,8 @@
 //	form → endpoint → (leak scan) → slot → rate → record → credential → execute → reflection → (leak scan) → guest
 //
 // The links in brackets are places, not code: guards stand there later.
+//
+// files.go, state.go and invoke.go have the chains of the others, which are shorter.
 //
 // What holds:
 //

@@ -41,9 +41,12 @@ func newTransport(dial func(ctx context.Context, network, address string) (net.C
 // execute sends the request and spools the answer. RoundTrip follows no redirect
 // and keeps no cookie: a 3xx is an answer like any other.
 func (x *exchange) execute() *refusal {
-	transport := x.s.b.public
+	var transport http.RoundTripper = x.s.b.public
 	if x.decision.LiteralAddr {
 		transport = x.s.b.literal
+	}
+	if x.s.b.cfg.Transport != nil {
+		transport = x.s.b.cfg.Transport
 	}
 	resp, err := transport.RoundTrip(x.out)
 	if err != nil {

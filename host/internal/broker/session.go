@@ -14,7 +14,7 @@ import (
 // Denial is one request that the policy or a guard refused, for the host to tell
 // the user. All texts are bounded; the URL has no query values.
 type Denial struct {
-	Kind   string // "http", "http_response", "secret_exists", "ask", "limit"
+	Kind   string // "http", "http_response", "secret_exists", "ask", "files", "state", "invoke", "limit"
 	Rule   string
 	Reason string
 	Method string
@@ -47,6 +47,7 @@ type Session struct {
 	asked    int // requests so far
 	refused  int
 	denials  []Denial
+	reading  string // the file of the last read
 }
 
 // Call begins a call that nobody waits for who could be asked anything.
@@ -113,6 +114,12 @@ func (s *Session) Handle(ctx context.Context, req *wire.CapabilityRequest) (repl
 		return s.counted(func() *wire.CapabilityReply { return s.progress(op.Progress) })
 	case *wire.CapabilityRequest_ResourceUpdated:
 		return s.counted(func() *wire.CapabilityReply { return s.updated(op.ResourceUpdated.GetUri()) })
+	case *wire.CapabilityRequest_Files:
+		return s.counted(func() *wire.CapabilityReply { return s.files(ctx, op.Files) })
+	case *wire.CapabilityRequest_Invoke:
+		return s.counted(func() *wire.CapabilityReply { return s.invoke(ctx, op.Invoke) })
+	case *wire.CapabilityRequest_State:
+		return s.counted(func() *wire.CapabilityReply { return s.state(op.State) })
 	case *wire.CapabilityRequest_BodyRead:
 		return s.read(op.BodyRead)
 	case *wire.CapabilityRequest_BodyClose:

@@ -16,8 +16,9 @@ var errSpoolClosed = errors.New("the body is closed")
 // memory left, else in a file that has no name, so that it goes when the host
 // goes. It is written by one goroutine, then read by many.
 type spool struct {
-	quota *quota
-	dir   string
+	quota  *quota
+	dir    string
+	staged bool // what it holds is the guest's own, to be written to a file
 
 	mu     sync.RWMutex // held for reading by readers, for writing by the rest
 	memory []byte

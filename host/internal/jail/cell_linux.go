@@ -129,7 +129,7 @@ func (c *Cell) furnish(r Room) error {
 		o.Paths = c.paths(r)
 	}
 	if c.group == nil && r.Memory > 0 {
-		o.Limits = append(o.Limits, memoryLimits(r.Memory)...)
+		o.Limits = append(o.Limits, memoryLimits(r)...)
 	}
 	return c.group.limit(r)
 }
@@ -247,14 +247,22 @@ const (
 	// reservedSpace is address space that is not data. An engine reserves 6 GiB
 	// for a guest's memory; page tables cost a 512th of what is mapped.
 	reservedSpace = 64 << 30
+	// nativeSpace is the same for a native plugin, which has no engine: what Go
+	// reserves at its start, and some. It matters more there, since memory that was
+	// written and then made read-only is not data any more, and the filter of a
+	// sandbox of ours refuses that where the native one cannot.
+	nativeSpace = 4 << 30
 )
 
 // memoryLimits stand in for a control group that the host may not make.
-func memoryLimits(memory uint64) []orders.Limit {
-	data := memory + reservedData
+func memoryLimits(r Room) []orders.Limit {
+	data, space := r.Memory+reservedData, uint64(reservedSpace)
+	if r.Seccomp != "" {
+		space = nativeSpace
+	}
 	return []orders.Limit{
 		{Name: "RLIMIT_DATA", Resource: unix.RLIMIT_DATA, Value: data},
-		{Name: "RLIMIT_AS", Resource: unix.RLIMIT_AS, Value: data + reservedSpace},
+		{Name: "RLIMIT_AS", Resource: unix.RLIMIT_AS, Value: data + space},
 	}
 }
 

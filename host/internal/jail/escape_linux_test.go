@@ -100,10 +100,12 @@ func TestEscapeNative(t *testing.T) {
 func TestEscapeEatsMemoryWithoutAGroup(t *testing.T) {
 	a := newTries(t)
 	a.w.jail.groups = nil
-	if got := a.jailed(t, "eat memory", "native"); got != "ENOMEM" {
-		t.Errorf("in the jail: %q", got)
-	}
-	if got := a.free(t, "eat memory"); got != attack.OK {
-		t.Errorf("without the jail: %q", got)
+	for _, name := range []string{"eat memory", "eat address space"} {
+		if got := a.jailed(t, name, "native"); got != "ENOMEM" {
+			t.Errorf("%s, in the jail: %q", name, got)
+		}
+		if got := a.free(t, name); got != attack.OK {
+			t.Errorf("%s, without the jail: %q", name, got)
+		}
 	}
 }

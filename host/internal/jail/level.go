@@ -126,6 +126,23 @@ func (f *Found) Require(level Level) error {
 	return e
 }
 
+// RequireNative returns nil or a *LevelError for a plugin that is a program of the
+// machine's own. Landlock alone, which does for an engine without files, does not
+// hold such a program: it governs neither modes (fchmod) nor stat, nor who may
+// bind an abstract socket that others of the machine will connect to.
+func (f *Found) RequireNative(level Level) error {
+	e := &LevelError{Level: level}
+	for _, n := range []string{Namespaces, OwnRoot} {
+		if l := f.layer(n); !l.On {
+			e.Missing = append(e.Missing, l)
+		}
+	}
+	if len(e.Missing) == 0 || level == BestEffort {
+		return nil
+	}
+	return fmt.Errorf("a native plugin has no engine around it, and Landlock alone does not hold it: %w", e)
+}
+
 // tooOld is Landlock's layer where it is there but does not know TCP.
 func (f *Found) tooOld() Layer {
 	l := f.layer(Landlock)

@@ -62,6 +62,18 @@ func TestLevels(t *testing.T) {
 			}
 		})
 	}
+	without := &Found{abi: 7}
+	for _, name := range everything {
+		without.Layers = append(without.Layers, Layer{Name: name, On: name != Namespaces && name != OwnRoot, Why: "not here"})
+	}
+	for level, want := range map[Level]bool{Strict: false, Standard: false, BestEffort: true} {
+		if err := without.RequireNative(level); (err == nil) != want || err != nil && !errors.Is(err, ErrLevel) {
+			t.Errorf("a native plugin by Landlock alone, at %s: %v", level, err)
+		}
+	}
+	if err := without.Require(Standard); err != nil {
+		t.Errorf("a module by Landlock alone: %v", err)
+	}
 	if (&Found{}).Require("") == nil || (&Found{}).Require(BestEffort) == nil {
 		t.Error("nothing was found, and that is enough")
 	}

@@ -114,8 +114,11 @@ func (n *notices) watch(c *child) {
 		case err == nil:
 			c.kill(&SyscallError{Name: seccomp.Here.Name(call.Call.Number), Args: n.checked(call.Call)})
 			return
-		case !errors.Is(err, seccomp.ErrWithdrawn):
+		case errors.Is(err, io.EOF), errors.Is(err, os.ErrClosed):
 			return // it is dead
+		case !errors.Is(err, seccomp.ErrWithdrawn): // then nobody would hear of the next one
+			c.kill(&SyscallError{})
+			return
 		case withdrawn >= withdrawnMost:
 			c.kill(&SyscallError{})
 			return

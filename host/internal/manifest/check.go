@@ -57,7 +57,11 @@ func (s *schema) check(raw []byte) error {
 		return err
 	}
 	if err := s.resolved.Validate(instance); err != nil {
-		return errors.New(printable.Line(innermost(err), 512))
+		text := explain(s.resolved.Schema(), instance, "")
+		if text == "" {
+			text = innermost(err)
+		}
+		return errors.New(printable.Line(text, 512))
 	}
 	return nil
 }

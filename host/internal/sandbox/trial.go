@@ -43,7 +43,7 @@ func (f *Factory) Try(ctx context.Context) (t Trial, err error) {
 	if err != nil {
 		return t, fmt.Errorf("%w: %w", ErrStart, ended(err))
 	}
-	s := &Sandbox{process: process, client: wire.NewSandboxClient(process.Conn())}
+	s := &Sandbox{process: process, client: wire.NewSandboxClient(process.Conn()), log: f.Logger}
 	defer s.Kill()
 	if _, err = s.negotiate(ctx, Plan{Engine: "wasmer"}, false); err != nil {
 		return t, s.explain(ctx, err)

@@ -14,6 +14,9 @@ import (
 // ErrClosed means that the pool is closed.
 var ErrClosed = errors.New("the host is closed")
 
+// ErrStuck means that every sandbox is held by somebody who waits for one more.
+var ErrStuck = errors.New("every sandbox that the host may have waits for another one")
+
 // grace is how long a sandbox whose call was abandoned may take to become idle
 // before it is killed. A guest that waits in a host function gets away from it at
 // once; one that computes cannot be stopped in any other way.
@@ -37,6 +40,7 @@ type Pool[S Sandbox] struct {
 	leaving int        // of total: those that are being killed
 	idle    []entry[S] // the longest unused first
 	changed chan struct{}
+	waiting int // sandboxes that are held by callers who wait for changed
 	closed  bool
 	all     map[entry[S]]struct{}
 	ending  sync.WaitGroup
@@ -68,9 +72,14 @@ type Lease[S Sandbox] struct {
 // Acquire takes an idle sandbox of the plugin, or starts one when the plugin has
 // fewer than max, or waits. When the host's own number is reached, an idle
 // sandbox of another plugin makes room.
-func (p *Pool[S]) Acquire(ctx context.Context, plugin string, max int, start func(context.Context) (S, error)) (*Lease[S], error) {
+//
+// The caller holds held sandboxes already, and gives them back no sooner than this
+// one. Attack: a plugin calls another one from every sandbox that the host may
+// have, and all of them wait for ever. So where every sandbox is held by somebody
+// who waits, the last to come does not: the error is ErrStuck.
+func (p *Pool[S]) Acquire(ctx context.Context, plugin string, max, held int, start func(context.Context) (S, error)) (*Lease[S], error) {
 	for {
-		lease, mayStart, changed, err := p.tryAcquire(plugin, max)
+		lease, mayStart, changed, err := p.tryAcquire(plugin, max, held)
 		switch {
 		case err != nil:
 			return nil, err
@@ -82,13 +91,30 @@ func (p *Pool[S]) Acquire(ctx context.Context, plugin string, max int, start fun
 		select {
 		case <-changed:
 		case <-ctx.Done():
+			p.giveUp(changed, held)
 			return nil, fmt.Errorf("wait for a sandbox of %s: %w", plugin, context.Cause(ctx))
 		}
 	}
 }
 
-// tryAcquire takes an idle sandbox, or a place to start one.
-func (p *Pool[S]) tryAcquire(plugin string, max int) (*Lease[S], bool, <-chan struct{}, error) {
+// giveUp takes a caller out of those who wait, unless signal has done so.
+func (p *Pool[S]) giveUp(changed <-chan struct{}, held int) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	if p.changed == changed {
+		p.waiting -= held
+	}
+}
+
+// stuck says whether nobody would ever give a sandbox back, if who holds held of
+// them waited as well. The caller holds mu.
+func (p *Pool[S]) stuck(held int) bool {
+	return held > 0 && !p.closed && p.leaving == 0 && p.waiting+held >= p.total-len(p.idle)
+}
+
+// tryAcquire takes an idle sandbox, or a place to start one; or it counts the caller
+// among those who wait.
+func (p *Pool[S]) tryAcquire(plugin string, max, held int) (*Lease[S], bool, <-chan struct{}, error) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	if p.closed {
@@ -116,6 +142,10 @@ func (p *Pool[S]) tryAcquire(plugin string, max int) (*Lease[S], bool, <-chan st
 		p.total++
 		return nil, true, nil, nil
 	}
+	if p.stuck(held) {
+		return nil, false, nil, ErrStuck
+	}
+	p.waiting += held
 	return nil, false, p.changed, nil
 }
 
@@ -210,6 +240,7 @@ func (p *Pool[S]) vacate(plugin string) {
 // signal wakes everyone who waits in Acquire.
 func (p *Pool[S]) signal() {
 	close(p.changed)
+	p.waiting = 0 // each looks again, and counts itself if it waits again
 	p.changed = make(chan struct{})
 }
 

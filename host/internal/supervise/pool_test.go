@@ -42,7 +42,7 @@ func (s *starter) start(context.Context) (*fake, error) {
 
 func acquire(t *testing.T, p *Pool[*fake], plugin string, max int, s *starter) *Lease[*fake] {
 	t.Helper()
-	l, err := p.Acquire(t.Context(), plugin, max, s.start)
+	l, err := p.Acquire(t.Context(), plugin, max, 0, s.start)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -103,7 +103,7 @@ func TestAPluginHasNoMoreThanItsProcesses(t *testing.T) {
 	a, b := acquire(t, p, "a", 2, s), acquire(t, p, "a", 2, s)
 	ctx, cancel := context.WithCancel(t.Context())
 	cancel()
-	if _, err := p.Acquire(ctx, "a", 2, s.start); !errors.Is(err, context.Canceled) {
+	if _, err := p.Acquire(ctx, "a", 2, 0, s.start); !errors.Is(err, context.Canceled) {
 		t.Fatalf("got %v, want to wait for one of two", err)
 	}
 	a.Release(true)
@@ -127,7 +127,7 @@ func TestAnIdleSandboxMakesRoomForAnotherPlugin(t *testing.T) {
 func TestAFailedStartFreesItsPlace(t *testing.T) {
 	p, s := newPool(t, 1), &starter{}
 	failure := errors.New("no")
-	if _, err := p.Acquire(t.Context(), "a", 1, func(context.Context) (*fake, error) { return nil, failure }); !errors.Is(err, failure) {
+	if _, err := p.Acquire(t.Context(), "a", 1, 0, func(context.Context) (*fake, error) { return nil, failure }); !errors.Is(err, failure) {
 		t.Fatalf("got %v", err)
 	}
 	acquire(t, p, "b", 1, s)
@@ -143,7 +143,7 @@ func TestASandboxThatIsSlowToKillHoldsUpNobodyElse(t *testing.T) {
 	<-bad.Sandbox.done // it is being killed
 	acquired := make(chan *Lease[*fake])
 	go func() {
-		l, err := p.Acquire(t.Context(), "other", 1, s.start)
+		l, err := p.Acquire(t.Context(), "other", 1, 0, s.start)
 		if err != nil {
 			t.Error(err)
 		}
@@ -159,7 +159,7 @@ func TestASandboxThatIsSlowToKillHoldsUpNobodyElse(t *testing.T) {
 	}
 	ctx, cancel := context.WithTimeout(t.Context(), 50*time.Millisecond)
 	defer cancel()
-	if _, err := p.Acquire(ctx, "bad", 1, s.start); !errors.Is(err, context.DeadlineExceeded) {
+	if _, err := p.Acquire(ctx, "bad", 1, 0, s.start); !errors.Is(err, context.DeadlineExceeded) {
 		t.Errorf("got %v: its own place is free before it is gone", err)
 	}
 	close(bad.Sandbox.slow)
@@ -178,7 +178,75 @@ func TestCloseKillsSandboxesInUse(t *testing.T) {
 		t.Fatal("it lives on")
 	}
 	l.Release(true) // harmless
-	if _, err := p.Acquire(t.Context(), "a", 1, s.start); !errors.Is(err, ErrClosed) {
+	if _, err := p.Acquire(t.Context(), "a", 1, 0, s.start); !errors.Is(err, ErrClosed) {
 		t.Fatalf("got %v, want ErrClosed", err)
 	}
+}
+
+// Callers that hold a sandbox and want another one never wait for each other.
+func TestHoldersOfAllSandboxesAreNotLeftWaiting(t *testing.T) {
+	p := newPool(t, 2)
+	s := &starter{}
+	first, second := acquire(t, p, "a", 2, s), acquire(t, p, "a", 2, s)
+	type outcome struct {
+		lease *Lease[*fake]
+		err   error
+	}
+	outcomes := make(chan outcome, 2)
+	for range 2 { // one waits, and the other is told
+		go func() {
+			l, err := p.Acquire(t.Context(), "b", 1, 1, s.start)
+			outcomes <- outcome{l, err}
+		}()
+	}
+	if o := <-outcomes; !errors.Is(o.err, ErrStuck) {
+		t.Fatalf("got %+v", o)
+	}
+	second.Release(true) // who was told gives up what it had
+	o := <-outcomes
+	if o.err != nil {
+		t.Fatal(o.err)
+	}
+	// With somebody at work there is something to wait for.
+	busy := acquireLater(p, "c", 1, 0, s)
+	o.lease.Release(true)
+	third := <-busy
+	waiter := acquireLater(p, "d", 1, 1, s)
+	third.Release(false)
+	(<-waiter).Release(true)
+	first.Release(true)
+
+	// Who has given up is not counted any more.
+	first, second = acquire(t, p, "a", 2, s), acquire(t, p, "a", 2, s)
+	ctx, cancel := context.WithCancel(t.Context())
+	gone := make(chan error)
+	go func() {
+		_, err := p.Acquire(ctx, "b", 1, 1, s.start)
+		gone <- err
+	}()
+	for waits := 0; waits == 0; { // until it is counted
+		p.mu.Lock()
+		waits = p.waiting
+		p.mu.Unlock()
+	}
+	cancel()
+	if err := <-gone; !errors.Is(err, context.Canceled) {
+		t.Fatal(err)
+	}
+	waiter = acquireLater(p, "b", 1, 1, s)
+	second.Release(true)
+	(<-waiter).Release(true)
+	first.Release(true)
+}
+
+func acquireLater(p *Pool[*fake], plugin string, max, held int, s *starter) <-chan *Lease[*fake] {
+	out := make(chan *Lease[*fake], 1)
+	go func() {
+		l, err := p.Acquire(context.Background(), plugin, max, held, s.start)
+		if err != nil {
+			panic(err)
+		}
+		out <- l
+	}()
+	return out
 }

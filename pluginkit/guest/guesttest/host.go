@@ -8,6 +8,7 @@ import (
 	"net/http/httptest"
 	"slices"
 	"testing"
+	"time"
 
 	"github.com/ringfence/ringfence/pluginkit/guest"
 	"github.com/ringfence/ringfence/pluginkit/internal/abi"
@@ -23,6 +24,19 @@ type Host struct {
 	Refuse func(*http.Request) error
 	// Secrets are the names for which guest.SecretExists is true.
 	Secrets []string
+
+	// Workspaces are those that the policy grants, by name.
+	Workspaces map[string]*Workspace
+
+	// Kept is what guest.State keeps, and what it begins with. nil denies.
+	Kept map[string]string
+	// Invokes are the tools that guest.Invoke can call, by alias. Each gets JSON
+	// arguments; its result is encoded as JSON. An error is the tool's failure, or
+	// its complaint about the arguments if it is an ErrBadArguments, or the host's
+	// answer if it is of a kind of package guest (guest.ErrTimeout, …).
+	Invokes map[string]func(arguments []byte) (any, error)
+	// Deadline, if set, is when the call ends.
+	Deadline time.Time
 
 	// Person answers guest.Elicit: what it returns is the person's action, and
 	// the form as JSON. nil denies.
@@ -41,6 +55,9 @@ type Host struct {
 	// MaxOpen is the number of answers that were open at the same time, at most.
 	MaxOpen int
 
+	versions map[string]int // of Kept
+	sets     int
+
 	open   map[int64]*answer
 	last   int64
 	reason string
@@ -55,15 +72,22 @@ type answer struct {
 // the guest has left an answer open.
 func (h *Host) Use(t testing.TB) *Host {
 	t.Helper()
-	h.open = map[int64]*answer{}
-	previous := abi.Use((*seam)(h))
+	stop := h.Start()
 	t.Cleanup(func() {
-		abi.Use(previous)
+		stop()
 		if len(h.open) > 0 {
 			t.Errorf("the guest left %d answers open", len(h.open))
 		}
 	})
 	return h
+}
+
+// Start puts h in place as the host until stop is called, where there is no test
+// to end: in examples.
+func (h *Host) Start() (stop func()) {
+	h.open = map[int64]*answer{}
+	previous := abi.Use((*seam)(h))
+	return func() { abi.Use(previous) }
 }
 
 // seam keeps the methods of abi.Host out of the documentation of Host.
@@ -80,6 +104,8 @@ var codes = []struct {
 	{guest.ErrTimeout, abi.TimedOut},
 	{guest.ErrCancelled, abi.Cancelled},
 	{guest.ErrUnreachable, abi.Unreachable},
+	{guest.ErrExists, abi.Exists},
+	{guest.ErrChanged, abi.Changed},
 }
 
 func (s *seam) fail(err error) int32 {

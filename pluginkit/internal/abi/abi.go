@@ -17,6 +17,8 @@ const (
 	Cancelled   = -6
 	Unreachable = -7
 	Failed      = -8
+	Exists      = -9
+	Changed     = -10
 	// NoHost never crosses the wall: it is what a guest outside a sandbox gets.
 	NoHost = -1000
 )
@@ -44,6 +46,7 @@ const (
 	MaxErrorText   = 4 << 10
 	MaxProgress    = 4 << 10
 	MaxQuestion    = 64 << 10
+	MaxPiece       = 1 << 20
 )
 
 // Host is the functions of the import module "ringfence". Negative results are
@@ -58,6 +61,11 @@ type Host interface {
 	Progress(report []byte) int32
 	Ask(kind int32, request []byte) int64
 	Updated(uri string) int32
+	Files(request, data []byte) int64
+	State(request, value []byte) int64
+	Invoke(alias string, arguments []byte) int64
+	// Remaining is in milliseconds, or -1.
+	Remaining() int64
 	Error(into []byte) int32
 }
 

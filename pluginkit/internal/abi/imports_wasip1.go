@@ -30,6 +30,18 @@ func hostAsk(kind int32, request *byte, length uint32) int64
 //go:wasmimport ringfence updated
 func hostUpdated(uri string) int32
 
+//go:wasmimport ringfence files
+func hostFiles(request *byte, requestLength uint32, data *byte, dataLength uint32) int64
+
+//go:wasmimport ringfence state
+func hostState(request *byte, requestLength uint32, value *byte, valueLength uint32) int64
+
+//go:wasmimport ringfence invoke
+func hostInvoke(alias string, arguments *byte, argumentsLength uint32) int64
+
+//go:wasmimport ringfence remaining
+func hostRemaining() int64
+
 //go:wasmimport ringfence error
 func hostError(into *byte, capacity uint32) int32
 
@@ -64,6 +76,20 @@ func (imports) Ask(kind int32, request []byte) int64 {
 }
 
 func (imports) Updated(uri string) int32 { return hostUpdated(uri) }
+
+func (imports) Files(request, data []byte) int64 {
+	return hostFiles(first(request), uint32(len(request)), first(data), uint32(len(data)))
+}
+
+func (imports) State(request, value []byte) int64 {
+	return hostState(first(request), uint32(len(request)), first(value), uint32(len(value)))
+}
+
+func (imports) Invoke(alias string, arguments []byte) int64 {
+	return hostInvoke(alias, first(arguments), uint32(len(arguments)))
+}
+
+func (imports) Remaining() int64 { return hostRemaining() }
 
 func (imports) Error(into []byte) int32 { return hostError(first(into), uint32(len(into))) }
 

@@ -16,4 +16,8 @@ func (noHost) SecretExists(string) int32       { return NoHost }
 func (noHost) Progress([]byte) int32           { return NoHost }
 func (noHost) Ask(int32, []byte) int64         { return NoHost }
 func (noHost) Updated(string) int32            { return NoHost }
+func (noHost) Files([]byte, []byte) int64      { return NoHost }
+func (noHost) State([]byte, []byte) int64      { return NoHost }
+func (noHost) Invoke(string, []byte) int64     { return NoHost }
+func (noHost) Remaining() int64                { return -1 }
 func (noHost) Error([]byte) int32              { return 0 }

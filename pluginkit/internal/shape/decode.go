@@ -266,6 +266,12 @@ func (s *Shape) decodeStruct(r *reader, v reflect.Value) error {
 			return err
 		}
 		i, known := s.byName[name]
+		if !known && s.passes {
+			if _, err := r.skip(); err != nil {
+				return err
+			}
+			continue
+		}
 		if !known {
 			return problem("unknown field " + strconv.Quote(name) + "; the fields are " + s.names())
 		}

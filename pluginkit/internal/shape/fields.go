@@ -27,7 +27,7 @@ func (c *compiler) compileStruct(s *Shape) (*Shape, error) {
 		return nil, err
 	}
 	defer c.leave()
-	s.form = formStruct
+	s.form, s.passes = formStruct, c.direction == Answer
 	s.byName = map[string]int{}
 	if err := c.addFields(s, s.typ, nil); err != nil {
 		return nil, err

@@ -14,6 +14,9 @@ const (
 	Input Direction = iota
 	// Output types are encoded.
 	Output
+	// Answer types are decoded from what another tool answered: fields that they
+	// do not have are passed over.
+	Answer
 )
 
 // form is how a Go type appears in JSON.
@@ -45,6 +48,7 @@ type Shape struct {
 	elem   *Shape         // of slices, arrays, maps and pointers
 	fields []field        // of structs
 	byName map[string]int // JSON name to index in fields
+	passes bool           // unknown fields of structs are passed over
 }
 
 // Raw is what json.RawMessage is, for those that cannot afford encoding/json.

@@ -33,14 +33,6 @@ plugin "github" {
     }
   }
 
-  workspace "notes" {
-    path = "./notes"
-  }
-
-  invoke "lookup" {
-    tool = "geo.lookup"
-  }
-
   guard "leak" {
     on = ["input"]
   }

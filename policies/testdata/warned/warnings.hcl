@@ -36,3 +36,11 @@ plugin "b" {
   http {
   }
 }
+
+plugin "d" {
+  source = "d.wasm"
+  workspace "w" {
+    path      = "/srv/w"
+    max_files = 3
+  }
+}

@@ -123,6 +123,7 @@ func (c *Call) finish(ctx context.Context, keep bool) {
 	i := c.instance
 	i.capabilities = outside{}
 	clear(i.handles)
+	i.held = 0
 	i.lastError = ""
 	i.log.reset(func(int, string) {})
 	if !keep || i.dead || c.pointer == 0 || c.inPlace {

@@ -1,6 +1,10 @@
 package guest
 
-import "context"
+import (
+	"context"
+
+	"github.com/ringfence/ringfence/pluginkit/wire"
+)
 
 // Capabilities is what a guest may ask of the host during one call. The methods
 // are called one at a time, and return when the context ends.
@@ -17,6 +21,10 @@ type Capabilities interface {
 	Ask(ctx context.Context, kind uint32, request []byte) (Response, *Refusal)
 	// ResourceUpdated says that a resource of the plugin has changed.
 	ResourceUpdated(ctx context.Context, uri string) *Refusal
+	// Files, State and Invoke carry out what the host judges.
+	Files(ctx context.Context, request *wire.Files) (Response, *Refusal)
+	State(ctx context.Context, request *wire.State) (Response, *Refusal)
+	Invoke(ctx context.Context, request *wire.Invoke) (Response, *Refusal)
 	Log(level int, line string)
 }
 
@@ -32,12 +40,16 @@ type Request struct {
 	Body        []byte
 }
 
-// Response is the head of an HTTP response. Handle is the host's.
+// Response is the head of an answer. Handle is the host's, or 0 when the body is
+// Data, or there is none.
 type Response struct {
 	Handle    uint64
 	Status    uint32
 	Headers   [][2]string
 	BodyBytes uint64
+
+	Head []byte // instead of the three above, when it is not to an HTTP request
+	Data []byte
 }
 
 // Code is why a request was not carried out; the guest sees its negative.
@@ -53,6 +65,8 @@ const (
 	Canceled    Code = 6
 	Unavailable Code = 7
 	Internal    Code = 8
+	Exists      Code = 9
+	Changed     Code = 10
 )
 
 // Refusal is an answer that is not a result.
@@ -80,6 +94,15 @@ func (outside) Progress(context.Context, float64, float64, string) *Refusal {
 	return notNow
 }
 func (outside) Ask(context.Context, uint32, []byte) (Response, *Refusal) {
+	return Response{}, notNow
+}
+func (outside) Files(context.Context, *wire.Files) (Response, *Refusal) {
+	return Response{}, notNow
+}
+func (outside) State(context.Context, *wire.State) (Response, *Refusal) {
+	return Response{}, notNow
+}
+func (outside) Invoke(context.Context, *wire.Invoke) (Response, *Refusal) {
 	return Response{}, notNow
 }
 func (outside) ResourceUpdated(context.Context, string) *Refusal { return notNow }

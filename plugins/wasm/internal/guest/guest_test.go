@@ -113,7 +113,9 @@ func (r ram) ReadInto(offset uint64, b []byte) bool {
 	data, ok := r.Read(offset, uint64(len(b)))
 	return ok && copy(b, data) == len(b)
 }
-func (r ram) Write(uint64, []byte) bool { return false }
+func (r ram) Write(offset uint64, b []byte) bool {
+	return offset <= r.Size() && uint64(len(b)) <= r.Size()-offset && copy(r[offset:], b) == len(b)
+}
 
 func FuzzReadRecord(f *testing.F) {
 	f.Add(uint64(0), uint32(0), uint32(16), uint32(4), uint32(0))

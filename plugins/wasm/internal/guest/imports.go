@@ -35,6 +35,10 @@ func (i *Instance) imports() []engine.HostFunction {
 		importFunction("progress", i.importProgress, []engine.ValueType{a, a}, a),
 		importFunction("ask", i.importAsk, []engine.ValueType{a, a, a}, b),
 		importFunction("updated", i.importUpdated, []engine.ValueType{a, a}, a),
+		importFunction("files", i.importFiles, []engine.ValueType{a, a, a, a}, b),
+		importFunction("state", i.importState, []engine.ValueType{a, a, a, a}, b),
+		importFunction("invoke", i.importInvoke, []engine.ValueType{a, a, a, a}, b),
+		importFunction("remaining", i.importRemaining, nil, b),
 		importFunction("error", i.importError, []engine.ValueType{a, a}, a),
 	}
 }
@@ -127,15 +131,7 @@ func (i *Instance) importHead(_ context.Context, memory engine.Memory, args []ui
 	if !open {
 		return i.refuse(noHandle)
 	}
-	headers := response.Headers
-	if headers == nil {
-		headers = [][2]string{}
-	}
-	head, err := json.Marshal(struct {
-		Status    uint32      `json:"status"`
-		Headers   [][2]string `json:"headers"`
-		BodyBytes uint64      `json:"body_bytes"`
-	}{response.Status, headers, response.BodyBytes})
+	head, err := response.head()
 	if err != nil {
 		return i.refuse(&Refusal{Internal, err.Error()})
 	}
@@ -143,6 +139,21 @@ func (i *Instance) importHead(_ context.Context, memory engine.Memory, args []ui
 		return i.refuse(&Refusal{Invalid, "the buffer is not in the guest's memory"})
 	}
 	return int64(len(head))
+}
+
+func (r Response) head() ([]byte, error) {
+	if r.Head != nil {
+		return r.Head, nil
+	}
+	headers := r.Headers
+	if headers == nil {
+		headers = [][2]string{}
+	}
+	return json.Marshal(struct {
+		Status    uint32      `json:"status"`
+		Headers   [][2]string `json:"headers"`
+		BodyBytes uint64      `json:"body_bytes"`
+	}{r.Status, headers, r.BodyBytes})
 }
 
 func (i *Instance) importRead(ctx context.Context, memory engine.Memory, args []uint64) int64 {
@@ -157,6 +168,9 @@ func (i *Instance) importRead(ctx context.Context, memory engine.Memory, args []
 	}
 	if length == 0 {
 		return 0
+	}
+	if response.Handle == 0 {
+		return response.readLocal(memory, offset, pointer, length)
 	}
 	n, refusal := i.capabilities.Read(ctx, response.Handle, offset, uint32(length), func(at uint64, b []byte) bool {
 		return at <= length && uint64(len(b)) <= length-at && memory.Write(pointer+at, b)
@@ -173,6 +187,9 @@ func (i *Instance) importClose(ctx context.Context, _ engine.Memory, args []uint
 		return i.refuse(noHandle)
 	}
 	delete(i.handles, args[0])
+	if i.held -= len(response.Data) + len(response.Head); response.Handle == 0 {
+		return 0
+	}
 	if refusal := i.capabilities.Close(ctx, response.Handle); refusal != nil {
 		return i.refuse(refusal)
 	}

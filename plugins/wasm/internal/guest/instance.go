@@ -51,6 +51,7 @@ type Instance struct {
 	capabilities Capabilities
 	handles      map[uint64]Response
 	lastHandle   uint64
+	held         int // bytes of answers in handles
 	lastError    string
 }
 

@@ -71,6 +71,34 @@ func (q questions) ResourceUpdated(ctx context.Context, uri string) *guest.Refus
 	return refused
 }
 
+// Files implements guest.Capabilities.
+func (q questions) Files(ctx context.Context, request *wire.Files) (guest.Response, *guest.Refusal) {
+	return q.whole(ctx, &wire.CapabilityRequest{Op: &wire.CapabilityRequest_Files{Files: request}})
+}
+
+// State implements guest.Capabilities.
+func (q questions) State(ctx context.Context, request *wire.State) (guest.Response, *guest.Refusal) {
+	return q.whole(ctx, &wire.CapabilityRequest{Op: &wire.CapabilityRequest_State{State: request}})
+}
+
+// Invoke implements guest.Capabilities.
+func (q questions) Invoke(ctx context.Context, request *wire.Invoke) (guest.Response, *guest.Refusal) {
+	return q.whole(ctx, &wire.CapabilityRequest{Op: &wire.CapabilityRequest_Invoke{Invoke: request}})
+}
+
+// whole asks for something whose answer has a head of the general form.
+func (q questions) whole(ctx context.Context, request *wire.CapabilityRequest) (guest.Response, *guest.Refusal) {
+	reply, refused := q.ask(ctx, request)
+	if refused != nil {
+		return guest.Response{}, refused
+	}
+	head, err := reply.HeadJSON()
+	if err != nil {
+		return guest.Response{}, &guest.Refusal{Code: guest.Internal, Message: err.Error()}
+	}
+	return guest.Response{Handle: reply.GetHandle(), Head: head, Data: reply.GetData()}, nil
+}
+
 // answered turns a reply that is a refusal into one.
 func answered(reply *wire.CapabilityReply) (*wire.CapabilityReply, *guest.Refusal) {
 	if refused := refusedWith(reply.GetCode(), reply.GetMessage()); refused != nil {
@@ -84,7 +112,7 @@ func refusedWith(code wire.Code, message string) *guest.Refusal {
 		return nil
 	}
 	c := guest.Code(code)
-	if c < guest.Denied || c > guest.Internal {
+	if c < guest.Denied || c > guest.Changed {
 		c = guest.Internal
 	}
 	return &guest.Refusal{Code: c, Message: message}

@@ -1,0 +1,167 @@
+package cases
+
+import (
+	"net/http"
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+)
+
+func TestCompare(t *testing.T) {
+	tests := []struct {
+		name, want, got string
+		partly          bool
+		problem         string // "" for none
+	}{
+		{"equal", `{"a":[1,"x",null,true]}`, `{"a":[1,"x",null,true]}`, false, ""},
+		{"numbers by value", `[1, 1e3, 0.10]`, `[1.0, 1000, 0.1]`, false, ""},
+		{"numbers of many digits", `12345678901234567890`, `12345678901234567891`, false, "- 12345678901234567890"},
+		{"a number too large to write out", `1e999999999`, `1e999999998`, false, "differs"},
+		{"a text", `{"a":{"b":"x"}}`, `{"a":{"b":"y"}}`, false, "result.a.b differs:\n    - x\n    + y"},
+		{"another type", `{"a":"1"}`, `{"a":1}`, false, "result.a differs"},
+		{"a member too many", `{}`, `{"a":1}`, false, "result.a differs:\n    + 1"},
+		{"more is allowed", `{"b":{"c":1}}`, `{"a":1,"b":{"c":1,"d":2}}`, true, ""},
+		{"a member missing", `{"a":1}`, `{}`, true, "result.a differs:\n    - 1"},
+		{"an element too many", `[1]`, `[1,2]`, true, "result[1] differs:\n    + 2"},
+		{"an element missing", `[1,2]`, `[1]`, true, "result[1] differs:\n    - 2"},
+		{"white space at the end", `"a "`, `"a\t"`, false, "- a·\n    + a→"},
+		{"null and nothing", `{"a":null}`, `{}`, false, "result.a differs"},
+	}
+	for _, test := range tests {
+		t.Run(test.name, func(t *testing.T) {
+			want, err := decode([]byte(test.want))
+			if err != nil {
+				t.Fatal(err)
+			}
+			got, err := decode([]byte(test.got))
+			if err != nil {
+				t.Fatal(err)
+			}
+			problems := strings.Join(compare("result", want, got, test.partly), "\n")
+			if (test.problem == "") != (problems == "") || !strings.Contains(problems, test.problem) {
+				t.Errorf("got %q, want %q", problems, test.problem)
+			}
+		})
+	}
+}
+
+func TestLinesShowWhatIsAround(t *testing.T) {
+	got := lines("a\nb\nc\nd\ne\nf\ng", "a\nb\nc\nX\ne\nf\ng")
+	if want := "      … 1 equal lines\n      b\n      c\n    - d\n    + X\n      e\n      f\n      … 1 equal lines"; got != want {
+		t.Errorf("got\n%s\nwant\n%s", got, want)
+	}
+}
+
+func TestRequestLines(t *testing.T) {
+	for given, want := range map[string]string{
+		"https://A.example":                 "GET https://a.example/",
+		"get https://a.example:443/x?b=%20": "GET https://a.example/x?b=%20",
+		"POST http://a.example:80/":         "POST http://a.example/",
+		"GET https://a.example:8443/":       "GET https://a.example:8443/",
+		"GET /path":                         "",
+		"GET ftp://a.example/":              "",
+	} {
+		if got, err := requestLine(given); got != want || (err == nil) != (want != "") {
+			t.Errorf("%s: got %q, %v", given, got, err)
+		}
+	}
+}
+
+// TestNetworkIsClosed: whatever a tool asks for, there is an answer of the case or
+// none, and each answer is given in its turn.
+func TestNetworkIsClosed(t *testing.T) {
+	n := newNetwork([]answer{{request: "GET https://a.example/", status: 200, body: []byte("1")}, {request: "GET https://a.example/", status: 404},
+		{request: "GET https://b.example/", failure: "refused"}, {request: "GET https://c.example/", line: 7}})
+	ask := func(method, url string) (int, error) {
+		r, err := http.NewRequest(method, url, strings.NewReader("body"))
+		if err != nil {
+			t.Fatal(err)
+		}
+		response, err := n.RoundTrip(r)
+		if err != nil {
+			return 0, err
+		}
+		return response.StatusCode, response.Body.Close()
+	}
+	for i, want := range []int{200, 404, 404} {
+		if got, err := ask("GET", "https://a.example:443"); got != want || err != nil {
+			t.Errorf("%d: got %d, %v", i, got, err)
+		}
+	}
+	if _, err := ask("GET", "https://b.example/"); err == nil || err.Error() != "refused" {
+		t.Errorf("got %v", err)
+	}
+	if _, err := ask("POST", "https://a.example/"); err == nil {
+		t.Error("a request without an answer was answered")
+	}
+	problems := strings.Join(n.problems(&[]string{"GET https://a.example/"}), "\n")
+	for _, want := range []string{"asked for POST https://a.example/, for which the case has no answer", `nobody asked for the answer "GET https://c.example/" at line 7`, "the requests differ:"} {
+		if !strings.Contains(problems, want) {
+			t.Errorf("%q is not in\n%s", want, problems)
+		}
+	}
+}
+
+func TestMistakesInCases(t *testing.T) {
+	tests := []struct{ name, text, want string }{
+		{"syntax", `case "a" {`, ":1:"},
+		{"unknown block", "case \"a\" {\n tool = \"t\"\n expct {\n }\n}", `Did you mean "expect"?`},
+		{"no tool", `case "a" { expect {} }`, "single-line block definition"},
+		{"two outcomes", "case \"a\" {\n tool = \"t\"\n expect {\n  result = 1\n  denied = \"x\"\n }\n}", "A call has a result"},
+		{"no cause", "case \"a\" {\n tool = \"t\"\n expect {\n  cause = \"cpu\"\n }\n}", `"cpu" is not a cause`},
+		{"one name twice", strings.Repeat("case \"a\" {\n tool = \"t\"\n expect {\n }\n}\n", 2), `another case "a"`},
+		{"a path that leads out", "case \"a\" {\n tool = \"t\"\n files = { \"../x\" = \"\" }\n expect {\n }\n}", `"../x" is not a path inside`},
+		{"an expected path that leads out", "case \"a\" {\n tool = \"t\"\n expect {\n  files = { \"/etc/passwd\" = \"\" }\n }\n}", "is not a path inside"},
+		{"an answer to nothing", "case \"a\" {\n tool = \"t\"\n answer \"/x\" {\n }\n expect {\n }\n}", "is no https or http address"},
+		{"two bodies", "case \"a\" {\n tool = \"t\"\n answer \"https://x/\" {\n  body = \"\"\n  json = 1\n }\n expect {\n }\n}", "Keep one of body, json and failure"},
+		{"a status", "case \"a\" {\n tool = \"t\"\n answer \"https://x/\" {\n  status = 99\n }\n expect {\n }\n}", "200 to 599"},
+		{"a file that is not there", "case \"a\" {\n tool = \"t\"\n input = file(\"nope\")\n expect {\n }\n}", "nope"},
+		{"a device", "case \"a\" {\n tool = \"t\"\n input = file(\"/dev/zero\")\n expect {\n }\n}", "is not a regular file"},
+	}
+	for _, test := range tests {
+		t.Run(test.name, func(t *testing.T) {
+			path := filepath.Join(t.TempDir(), "x.case.hcl")
+			if err := os.WriteFile(path, []byte(test.text), 0o600); err != nil {
+				t.Fatal(err)
+			}
+			_, err := Find(path, "m.wasm")
+			if err == nil || !strings.Contains(err.Error(), test.want) {
+				t.Errorf("got %v, want %s", err, test.want)
+			}
+		})
+	}
+}
+
+// TestGrantsKeepTheirLines: what package policies says of a grant has the line of the
+// file of cases.
+func TestGrantsKeepTheirLines(t *testing.T) {
+	path := filepath.Join(t.TempDir(), "x.case.hcl")
+	text := "# one\n# two\ncase \"a\" {\n  tool = \"t\"\n  grant {\n    lifetime = \"never\"\n  }\n  secrets = { s = \"${\\\"}\" }\n  expect {\n  }\n}\n"
+	text = strings.ReplaceAll(text, `"${\"}"`, `"a\"$${b}"`)
+	if err := os.WriteFile(path, []byte(text), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	found, err := Find(path, "m.wasm")
+	if err != nil {
+		t.Fatal(err)
+	}
+	dir := t.TempDir()
+	_, err = found[0].Policy(dir)
+	if err == nil || !strings.HasPrefix(found[0].blame(dir, err).Error(), path+":6: unknown lifetime") {
+		t.Errorf("got %v", err)
+	}
+}
+
+// TestLinksThatAPluginMadeAreNotFollowed: a native plugin can write a link into its
+// workspace, and what it leads to would be printed.
+func TestLinksThatAPluginMadeAreNotFollowed(t *testing.T) {
+	dir := t.TempDir()
+	if err := os.Symlink("/etc/passwd", filepath.Join(dir, "link")); err != nil {
+		t.Fatal(err)
+	}
+	e := expectation{files: map[string]string{"link": "x"}}
+	if problems := e.filesIn(dir); len(problems) != 1 || !strings.Contains(problems[0], "it is not a regular file") {
+		t.Errorf("got %q", problems)
+	}
+}

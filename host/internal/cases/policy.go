@@ -1,0 +1,77 @@
+package cases
+
+import (
+	"bytes"
+	"fmt"
+	"maps"
+	"os"
+	"path/filepath"
+	"slices"
+	"strings"
+
+	"github.com/hashicorp/hcl/v2/hclwrite"
+	"github.com/zclconf/go-cty/cty"
+
+	"github.com/ringfence/ringfence/policies"
+)
+
+// policyOf is a policy that grants one plugin what is inside a grant. The grant's
+// lines keep their numbers, so that what package policies says of them is true.
+func policyOf(c *Case, inside string, line int, secrets map[string]string) []byte {
+	var b bytes.Buffer
+	source, err := filepath.Abs(c.Module)
+	if err != nil {
+		source = c.Module
+	}
+	b.WriteString(strings.Repeat("\n", max(line-2, 0)))
+	fmt.Fprintf(&b, "plugin %s {\n  source = %s", quoted(c.plugin), quoted(source))
+	if !strings.HasPrefix(strings.TrimLeft(inside, " \t\r"), "\n") {
+		b.WriteByte('\n')
+	}
+	b.WriteString(inside)
+	b.WriteString("\n}\n")
+	for _, name := range slices.Sorted(maps.Keys(secrets)) {
+		fmt.Fprintf(&b, "secret %s {\n  value = %s\n}\n", quoted(name), quoted(secrets[name]))
+	}
+	return b.Bytes()
+}
+
+// quoted is a string in HCL that means just itself.
+func quoted(s string) string { return string(hclwrite.TokensForValue(cty.StringVal(s)).Bytes()) }
+
+// Policy reads the policy of a case, with relative paths starting at dir.
+func (c *Case) Policy(dir string) (*policies.Policy, error) {
+	return policies.Parse(filepath.Join(dir, filepath.Base(c.File)), c.policy, policies.Options{})
+}
+
+// checkFiles refuses names that lead out of a case's folder.
+func (c *Case) checkFiles() error {
+	for _, set := range []map[string]string{c.files, c.expect.files} {
+		for name := range set {
+			if clean := strings.TrimSuffix(name, "/"); !filepath.IsLocal(clean) || clean == "." {
+				return fmt.Errorf("%q is not a path inside the case's folder", name)
+			}
+		}
+	}
+	return nil
+}
+
+// lay writes a case's files into a folder. A name that ends in a slash is a folder.
+func (c *Case) lay(dir string) error {
+	for name, text := range c.files {
+		path := filepath.Join(dir, filepath.FromSlash(name))
+		if strings.HasSuffix(name, "/") {
+			if err := os.MkdirAll(path, 0o700); err != nil {
+				return err
+			}
+			continue
+		}
+		if err := os.MkdirAll(filepath.Dir(path), 0o700); err != nil {
+			return err
+		}
+		if err := os.WriteFile(path, []byte(text), 0o600); err != nil {
+			return err
+		}
+	}
+	return nil
+}

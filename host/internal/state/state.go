@@ -1,0 +1,203 @@
+package state
+
+import (
+	"crypto/rand"
+	"errors"
+	"fmt"
+	"maps"
+	"os"
+	"slices"
+	"strings"
+	"sync"
+	"unicode"
+	"unicode/utf8"
+)
+
+// What a request can fail with. Other errors are the host's, and not for the guest.
+var (
+	// ErrKey: the key is not one.
+	ErrKey = errors.New("bad key")
+	// ErrNotFound: there is nothing of that key.
+	ErrNotFound = errors.New("not found")
+	// ErrExists: there is something of that key already.
+	ErrExists = errors.New("exists already")
+	// ErrChanged: the value is not of the version that the request depends on.
+	ErrChanged = errors.New("changed meanwhile")
+	// ErrLimit: it is larger, or more, than the plugin may have.
+	ErrLimit = errors.New("limit")
+	// ErrBusy: other hosts change the file all the time.
+	ErrBusy = errors.New("busy")
+)
+
+const (
+	// MaxKey is the longest key, in bytes.
+	MaxKey = 256
+	// MaxValue is the largest value, in bytes.
+	MaxValue = 1 << 20
+	// Overhead is what each key counts for beside its own bytes and its value's.
+	Overhead = 64
+)
+
+// Config is what a policy grants.
+type Config struct {
+	// Dir is a folder of the host's own, which is made if it is not there.
+	Dir string
+	// Plugin names the file. It is a name as policies have them.
+	Plugin string
+	// Size bounds keys and values together, in bytes.
+	Size int64
+}
+
+// State is that of one plugin. It is safe for concurrent use.
+type State struct {
+	cfg Config
+
+	mu     sync.Mutex // held during each request
+	swept  bool
+	id     string // of the content that is in memory
+	values map[string]value
+}
+
+type value struct {
+	version string
+	bytes   []byte
+}
+
+// New makes the state of a plugin. It opens nothing yet.
+func New(cfg Config) *State { return &State{cfg: cfg} }
+
+// If says what a change depends on.
+type If struct {
+	// Absent: there is no such key yet.
+	Absent bool
+	// Version, if set: the value is still of this version.
+	Version string
+}
+
+// Entry is a key and what is known of its value.
+type Entry struct {
+	Key, Version string
+	Size         int
+}
+
+// CheckKey says whether a key can be one.
+func CheckKey(key string) error {
+	switch {
+	case key == "" || len(key) > MaxKey:
+		return fmt.Errorf("%w: %d bytes (1 to %d are allowed)", ErrKey, len(key), MaxKey)
+	case !utf8.ValidString(key) || strings.ContainsFunc(key, func(r rune) bool { return !unicode.IsPrint(r) }):
+		return fmt.Errorf("%w: %.80q: want printable UTF-8", ErrKey, key)
+	}
+	return nil
+}
+
+// Get returns a value and its version. The bytes must not be changed.
+func (s *State) Get(key string) ([]byte, Entry, error) {
+	if err := CheckKey(key); err != nil {
+		return nil, Entry{}, err
+	}
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if err := s.load(); err != nil {
+		return nil, Entry{}, err
+	}
+	v, ok := s.values[key]
+	if !ok {
+		return nil, Entry{}, fmt.Errorf("%w: %q", ErrNotFound, key)
+	}
+	return v.bytes, Entry{key, v.version, len(v.bytes)}, nil
+}
+
+// Set makes the value of a key be b.
+func (s *State) Set(key string, b []byte, on If) (Entry, error) {
+	if len(b) > MaxValue {
+		return Entry{}, fmt.Errorf("%w: a value of %d bytes (maximum %d)", ErrLimit, len(b), MaxValue)
+	}
+	v := value{rand.Text(), slices.Clone(b)}
+	err := s.change(key, on, func(next map[string]value) error {
+		next[key] = v
+		if size, old := sizeOf(next), sizeOf(s.values); size > s.cfg.Size && size > old {
+			return fmt.Errorf("%w: the state would have %d bytes (maximum %d)", ErrLimit, size, s.cfg.Size)
+		}
+		return nil
+	})
+	return Entry{key, v.version, len(b)}, err
+}
+
+// Delete removes a key, if it is there.
+func (s *State) Delete(key, version string) error {
+	return s.change(key, If{Version: version}, func(next map[string]value) error {
+		delete(next, key)
+		return nil
+	})
+}
+
+// change makes one change of the newest content, and keeps others out meanwhile.
+func (s *State) change(key string, on If, apply func(next map[string]value) error) error {
+	if err := CheckKey(key); err != nil {
+		return err
+	}
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if err := os.MkdirAll(s.cfg.Dir, 0o700); err != nil {
+		return err
+	}
+	unlock, err := lock(s.path() + ".lock")
+	if err != nil {
+		return err
+	}
+	defer unlock()
+	if err := s.load(); err != nil {
+		return err
+	}
+	old, there := s.values[key]
+	switch {
+	case on.Absent && there:
+		return fmt.Errorf("%w: %q", ErrExists, key)
+	case on.Version != "" && (!there || old.version != on.Version):
+		return fmt.Errorf("%w: %q", ErrChanged, key)
+	}
+	next := maps.Clone(s.values)
+	if next == nil {
+		next = map[string]value{}
+	}
+	if err := apply(next); err != nil {
+		return err
+	}
+	return s.store(next)
+}
+
+// Used is how many bytes the plugin's keys and values take, as its limit counts.
+func (s *State) Used() int64 {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return sizeOf(s.values)
+}
+
+func sizeOf(values map[string]value) (n int64) {
+	for key, v := range values {
+		n += int64(len(key) + len(v.bytes) + Overhead)
+	}
+	return n
+}
+
+// List returns at most n keys that begin with prefix, in their order, those behind
+// the key after.
+func (s *State) List(prefix, after string, n int) (entries []Entry, more bool, err error) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if err := s.load(); err != nil {
+		return nil, false, err
+	}
+	for _, key := range slices.Sorted(maps.Keys(s.values)) {
+		if key <= after || !strings.HasPrefix(key, prefix) {
+			continue
+		}
+		if len(entries) == n {
+			return entries, true, nil
+		}
+		v := s.values[key]
+		entries = append(entries, Entry{key, v.version, len(v.bytes)})
+	}
+	return entries, false, nil
+}

@@ -1,0 +1,204 @@
+package state
+
+import (
+	"bytes"
+	"crypto/sha256"
+	"errors"
+	"fmt"
+	"os"
+	"path/filepath"
+	"strconv"
+	"strings"
+	"sync"
+	"testing"
+)
+
+func open(t *testing.T, dir string, size int64) *State {
+	t.Helper()
+	return New(Config{Dir: dir, Plugin: "p", Size: size})
+}
+
+func TestValuesOutliveTheHost(t *testing.T) {
+	dir := filepath.Join(t.TempDir(), "state")
+	s := open(t, dir, 1<<20)
+	if _, _, err := s.Get("k"); !errors.Is(err, ErrNotFound) {
+		t.Errorf("%v", err)
+	}
+	first, err := s.Set("k", []byte("one"), If{Absent: true})
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, s := range []*State{s, open(t, dir, 1<<20)} {
+		if b, e, err := s.Get("k"); string(b) != "one" || e != first || err != nil {
+			t.Errorf("%q, %+v, %v", b, e, err)
+		}
+	}
+	second, err := open(t, dir, 1<<20).Set("k", []byte("two"), If{Version: first.Version})
+	if err != nil {
+		t.Fatal(err)
+	}
+	if b, e, err := s.Get("k"); string(b) != "two" || e != second || err != nil {
+		t.Errorf("what another host has written: %q, %+v, %v", b, e, err)
+	}
+	for want, err := range map[error]error{
+		ErrExists:  second2(s.Set("k", nil, If{Absent: true})),
+		ErrChanged: errors.Join(second2(s.Set("k", nil, If{Version: first.Version})), s.Delete("k", first.Version), s.Delete("gone", "x")),
+	} {
+		if !errors.Is(err, want) {
+			t.Errorf("%v, want %v", err, want)
+		}
+	}
+	if err := errors.Join(s.Delete("k", second.Version), s.Delete("k", "")); err != nil {
+		t.Error(err)
+	}
+	if _, _, err := s.Get("k"); !errors.Is(err, ErrNotFound) {
+		t.Errorf("%v", err)
+	}
+	info, err := os.Stat(filepath.Join(dir, "p"))
+	if err != nil || info.Mode().Perm() != 0o600 {
+		t.Errorf("%v, %v", info.Mode(), err)
+	}
+}
+
+func second2(_ Entry, err error) error { return err }
+
+func TestListsAreInOrder(t *testing.T) {
+	s := open(t, t.TempDir(), 1<<20)
+	for _, key := range []string{"b/2", "a", "b/1", "b/3", "c"} {
+		if _, err := s.Set(key, []byte(key), If{}); err != nil {
+			t.Fatal(err)
+		}
+	}
+	list, more, err := s.List("b/", "b/1", 1)
+	if err != nil || !more || len(list) != 1 || list[0].Key != "b/2" || list[0].Size != 3 {
+		t.Errorf("%+v, %t, %v", list, more, err)
+	}
+	if list, more, _ := s.List("", "", 100); len(list) != 5 || more {
+		t.Errorf("%+v, %t", list, more)
+	}
+}
+
+func TestWhatAGuestKeepsIsBounded(t *testing.T) {
+	s := open(t, t.TempDir(), 2000)
+	for key, want := range map[string]error{
+		"": ErrKey, strings.Repeat("k", 257): ErrKey, "line\nbreak": ErrKey, "\xff": ErrKey, "esc\x1b": ErrKey, "nul\x00": ErrKey, "../../k": nil,
+	} {
+		if _, err := s.Set(key, nil, If{}); !errors.Is(err, want) {
+			t.Errorf("key %.40q: %v, want %v", key, err, want)
+		}
+	}
+	if _, err := s.Set("large", make([]byte, MaxValue+1), If{}); !errors.Is(err, ErrLimit) {
+		t.Errorf("%v", err)
+	}
+	kept := 0
+	for i := range 1000 {
+		_, err := s.Set(fmt.Sprint(i), nil, If{})
+		if err == nil {
+			kept++
+		} else if !errors.Is(err, ErrLimit) || !strings.Contains(err.Error(), "maximum 2000") {
+			t.Fatal(err)
+		}
+	}
+	if kept < 10 || kept*Overhead > 2000 {
+		t.Errorf("%d empty values are kept", kept)
+	}
+	// A policy that grants less than before lets what there is shrink.
+	less := New(Config{Dir: s.cfg.Dir, Plugin: "p", Size: 500})
+	if err := less.Delete("1", ""); err != nil {
+		t.Error(err)
+	}
+	if _, err := less.Set("1", nil, If{}); !errors.Is(err, ErrLimit) {
+		t.Errorf("%v", err)
+	}
+}
+
+func TestNoChangeIsLost(t *testing.T) {
+	dir := t.TempDir()
+	if err := os.WriteFile(filepath.Join(dir, "p.1.new"), []byte("half"), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := open(t, dir, 1<<20).Set("n", []byte("0"), If{}); err != nil {
+		t.Fatal(err)
+	}
+	var all sync.WaitGroup
+	for range 4 {
+		s := open(t, dir, 1<<20)
+		all.Go(func() {
+			for done := 0; done < 25; {
+				b, e, err := s.Get("n")
+				if err != nil {
+					t.Error(err)
+					return
+				}
+				n, _ := strconv.Atoi(string(b))
+				if _, err = s.Set("n", []byte(strconv.Itoa(n+1)), If{Version: e.Version}); err == nil {
+					done++
+				} else if !errors.Is(err, ErrChanged) {
+					t.Error(err)
+					return
+				}
+			}
+		})
+	}
+	all.Wait()
+	if b, _, _ := open(t, dir, 1<<20).Get("n"); string(b) != "100" {
+		t.Errorf("counted to %s of 100", b)
+	}
+	if left, _ := filepath.Glob(filepath.Join(dir, "*.new")); len(left) > 0 {
+		t.Errorf("%v are left", left)
+	}
+}
+
+// A file that somebody has damaged is neither believed nor thrown away.
+func TestDamagedFiles(t *testing.T) {
+	dir := t.TempDir()
+	s := open(t, dir, 1<<20)
+	if _, err := s.Set("key", []byte("value"), If{}); err != nil {
+		t.Fatal(err)
+	}
+	path := filepath.Join(dir, "p")
+	good, err := os.ReadFile(path)
+	if err != nil {
+		t.Fatal(err)
+	}
+	bad := [][]byte{nil, []byte("x"), good[:len(good)-1], append(bytes.Clone(good), 0)}
+	for i := range good {
+		changed := bytes.Clone(good)
+		changed[i] ^= 0x40
+		bad = append(bad, changed)
+	}
+	for _, b := range bad {
+		if err := os.WriteFile(path, b, 0o600); err != nil {
+			t.Fatal(err)
+		}
+		s := open(t, dir, 1<<20)
+		if _, _, err := s.Get("key"); !errors.Is(err, errDamaged) {
+			t.Fatalf("%q: %v", b, err)
+		}
+		if _, err := s.Set("key", nil, If{}); !errors.Is(err, errDamaged) {
+			t.Fatalf("%q is overwritten: %v", b, err)
+		}
+	}
+}
+
+// sealed has the checksum that the content needs.
+func sealed(content []byte) []byte {
+	sum := sha256.Sum256(content)
+	return append(bytes.Clone(content), sum[:]...)
+}
+
+func FuzzDecode(f *testing.F) {
+	var b bytes.Buffer
+	if err := encode(&b, strings.Repeat("i", idSize), map[string]value{"k": {strings.Repeat("v", versionSize), []byte("x")}}); err != nil {
+		f.Fatal(err)
+	}
+	f.Add(b.Bytes()[headSize : b.Len()-32])
+	f.Add([]byte{0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 1, 1})
+	f.Add([]byte{1, 0xff, 0xff, 0xff, 0xff, 0x0f})
+	f.Fuzz(func(t *testing.T, content []byte) {
+		values, err := decode(nil, sealed(content))
+		if err == nil && sizeOf(values) > int64(len(content))*Overhead {
+			t.Errorf("%d bytes of %d", sizeOf(values), len(content))
+		}
+	})
+}

@@ -1,0 +1,231 @@
+package workspace
+
+import (
+	"errors"
+	"os"
+	"path/filepath"
+	"strings"
+	"sync/atomic"
+	"syscall"
+	"testing"
+
+	"golang.org/x/sys/unix"
+)
+
+// every request on a path must be refused.
+func (w *world) refused(path string, want error) {
+	w.t.Helper()
+	_, err := w.read(path)
+	w.wantErr(err, want)
+	_, err = w.open.Stat(path)
+	w.wantErr(err, want)
+	_, err = w.open.Write(path, bytesOf([]byte("x")), If{})
+	w.wantErr(err, want)
+	_, err = w.open.Append(path, bytesOf([]byte("x")), If{})
+	w.wantErr(err, want)
+	w.wantErr(w.open.Rename(path, "elsewhere"), want)
+	w.wantErr(w.open.Remove(path, If{}), want)
+	w.put("source", "x")
+	if err := w.open.Rename("source", path); err == nil {
+		w.t.Errorf("%q was replaced", path)
+	}
+}
+
+func TestBadPaths(t *testing.T) {
+	w := newWorld(t, Config{Write: true})
+	for _, p := range []string{
+		"../outside/secret", "a/../../outside/secret", "/etc/passwd", "a//b", "./a", "a/.", "..", "a/..",
+		"nul\x00", "line\nbreak", "esc\x1b[2J", "back\\slash", "\xff\xfe", "rtl\u202e", strings.Repeat("n", 256),
+		strings.Repeat("d/", 33) + "f", strings.Repeat("long/", 300),
+	} {
+		w.refused(p, ErrPath)
+	}
+	for _, change := range []func() error{
+		func() error { return w.open.Remove("", If{}) },
+		func() error { return w.open.Rename("", "a") },
+		func() error { _, err := w.open.Write(".", bytesOf(nil), If{}); return err },
+	} {
+		w.wantErr(change(), ErrPath)
+	}
+}
+
+// What is no plain file or folder is not served, and opening it must not hang.
+func TestOnlyFilesAndFolders(t *testing.T) {
+	w := newWorld(t, Config{Write: true})
+	at := func(name string) string { return filepath.Join(w.dir, name) }
+	w.put("real/file", "x")
+	for name, err := range map[string]error{
+		"link out":     os.Symlink("../outside/secret", at("link out")),
+		"link rooted":  os.Symlink(filepath.Join(w.out, "secret"), at("link rooted")),
+		"link inside":  os.Symlink("real/file", at("link inside")),
+		"link dangles": os.Symlink("nowhere", at("link dangles")),
+		"link loops":   os.Symlink("link loops", at("link loops")),
+		"pipe":         syscall.Mkfifo(at("pipe"), 0o666),
+		"hard":         os.Link(filepath.Join(w.out, "secret"), at("hard")),
+	} {
+		if err != nil {
+			t.Fatal(err)
+		}
+		w.refused(name, ErrRefused)
+	}
+	if err := os.Symlink("../outside", at("dir out")); err != nil {
+		t.Fatal(err)
+	}
+	if err := os.Symlink("real", at("dir inside")); err != nil {
+		t.Fatal(err)
+	}
+	w.refused("dir out/secret", ErrRefused)
+	w.refused("dir inside/file", ErrRefused)
+	_, err := w.open.Write("dir out/new", bytesOf([]byte("x")), If{})
+	w.wantErr(err, ErrRefused)
+	_, _, err = w.open.List("dir out", "", 10)
+	w.wantErr(err, ErrRefused)
+	_, err = w.read("real")
+	w.wantErr(err, ErrKind)
+	_, err = w.open.Write("real", bytesOf(nil), If{})
+	w.wantErr(err, ErrKind)
+	_, err = w.read("real/file/below")
+	w.wantErr(err, ErrKind)
+	if err := syscall.Mknod(at("device"), syscall.S_IFCHR|0o666, 1<<8|3); err == nil {
+		w.refused("device", ErrRefused)
+	} else {
+		t.Logf("no device to try: %v", err)
+	}
+	list, _, err := w.open.List("", "", 100)
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, e := range list {
+		if e.Name != "real" && e.Name != "source" && e.Name != "elsewhere" {
+			t.Errorf("listed: %+v", e)
+		}
+	}
+}
+
+func TestAnotherFileSystemIsNotServed(t *testing.T) {
+	w := newWorld(t, Config{Write: true})
+	w.put("mounted/below", "x")
+	at := filepath.Join(w.dir, "mounted")
+	if err := unix.Mount("none", at, "tmpfs", 0, ""); err != nil {
+		t.Skipf("not tried, since this user may not mount: %v", err)
+	}
+	t.Cleanup(func() { _ = unix.Unmount(at, unix.MNT_DETACH) })
+	w.put("mounted/file", "x")
+	w.refused("mounted/file", ErrRefused)
+}
+
+func TestSensitiveFilesAreNotServed(t *testing.T) {
+	w := newWorld(t, Config{Write: true, Include: []string{"public/*.pem", ".envrc", "vendor/.git"}})
+	for _, p := range []string{
+		".git/config", "sub/.git/config", ".GIT/config", ".env", ".env.local", "prod.env", ".Env", "sub/.ssh/id_ed25519",
+		"id_rsa", "server.pem", "KEY.PEM", "a.key", ".netrc", "x.tfstate", "other/public/x.pem", ".ringfence-x",
+	} {
+		w.put(p, "key")
+		w.refused(p, ErrRefused)
+	}
+	for _, p := range []string{"public/ca.pem", ".envrc", "sub/.envrc", "vendor/.git/config", "environment", "monkey", "key", ".gitignore"} {
+		w.put(p, "named")
+		if got, err := w.read(p); got != "named" || err != nil {
+			t.Errorf("%s: %q, %v", p, got, err)
+		}
+	}
+	list, _, err := w.open.List("", "", 100)
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, e := range list {
+		if n := strings.ToLower(e.Name); n == ".git" || n == ".env" || strings.HasSuffix(n, ".pem") || strings.HasPrefix(n, temporary) {
+			t.Errorf("listed: %s", e.Name)
+		}
+	}
+}
+
+// Somebody exchanges a folder for a link to another one, and a file for a link,
+// again and again. Nothing of outside, and nothing that is refused, may come, nor
+// may anything be written there.
+func TestExchangesLeadNowhere(t *testing.T) {
+	w := newWorld(t, Config{Write: true})
+	w.put("d/secret", "inside")
+	w.put(".git/secret", "refused")
+	w.put("f", "inside")
+	at := func(name string) string { return filepath.Join(w.dir, name) }
+	for name, target := range map[string]string{"d out": "../outside", "d git": ".git", "f out": "../outside/secret", "f git": ".git/secret"} {
+		if err := os.Symlink(target, at(name)); err != nil {
+			t.Fatal(err)
+		}
+	}
+	// An open of a pipe waits for its other end.
+	for _, name := range []string{"f pipe", "d pipe"} {
+		if err := unix.Mkfifo(at(name), 0o666); err != nil {
+			t.Fatal(err)
+		}
+	}
+	var stop atomic.Bool
+	done := make(chan struct{})
+	go func() {
+		defer close(done)
+		for i := 0; !stop.Load(); i++ {
+			for _, name := range []string{"d", "f"} {
+				link := at(name + []string{" out", " git", " pipe"}[i/2%3])
+				if err := unix.Renameat2(unix.AT_FDCWD, at(name), unix.AT_FDCWD, link, unix.RENAME_EXCHANGE); err != nil {
+					t.Error(err)
+				}
+			}
+		}
+	}()
+	defer func() { stop.Store(true); <-done }()
+	came := map[string]int{}
+	for range 3000 {
+		for _, p := range []string{"d/secret", "f"} {
+			got, err := w.read(p)
+			if err == nil && got != "inside" {
+				t.Fatalf("%s: read %q", p, got)
+			}
+			came[got]++
+		}
+		for _, err := range []error{
+			second(w.open.Append("d/secret", bytesOf(nil), If{})), second(w.open.Write("d/new", bytesOf([]byte("x")), If{})), w.open.Rename("d/new", "d/moved"),
+		} {
+			if errors.Is(err, ErrHost) {
+				t.Fatal(err, Cause(err))
+			}
+		}
+	}
+	if came["inside"] == 0 || came[""] == 0 {
+		t.Errorf("the exchanges never met a request: %v", came)
+	}
+	for _, p := range []string{".git/new", ".git/moved"} {
+		if _, err := os.Lstat(at(p)); err == nil {
+			t.Errorf("%s was written", p)
+		}
+	}
+}
+
+func second(_ Entry, err error) error { return err }
+
+// A reader sees the old content or the new one, never a part.
+func TestWritesAreWhole(t *testing.T) {
+	w := newWorld(t, Config{Write: true})
+	content := func(c string) string { return strings.Repeat(c, 50_000) }
+	w.put("f", content("a"))
+	done := make(chan struct{})
+	go func() {
+		defer close(done)
+		for i := range 100 {
+			if _, err := w.open.Write("f", bytesOf([]byte(content(string(rune('a'+i%26))))), If{}); err != nil {
+				t.Error(err)
+			}
+		}
+	}()
+	for {
+		b, err := os.ReadFile(filepath.Join(w.dir, "f"))
+		if err != nil || string(b) != content(string(b[:1])) {
+			t.Fatalf("%d bytes, %v", len(b), err)
+		}
+		select {
+		case <-done:
+			return
+		default:
+		}
+	}
+}

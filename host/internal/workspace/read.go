@@ -1,0 +1,162 @@
+package workspace
+
+import (
+	"errors"
+	"fmt"
+	"io"
+	"io/fs"
+	"os"
+	"slices"
+	"strings"
+	"time"
+)
+
+// Stat describes what a path stands for.
+func (w *Workspace) Stat(p string) (Entry, error) {
+	w.mu.RLock()
+	defer w.mu.RUnlock()
+	at, err := w.walk(p, false)
+	if err != nil {
+		return Entry{}, err
+	}
+	defer w.leave(at)
+	info, err := w.look(at.dir, at.base(), p)
+	if err != nil {
+		return Entry{}, err
+	}
+	return entry(info), nil
+}
+
+// List returns at most n entries of a folder in the order of their names, those
+// behind the name after. What is not served is not listed.
+func (w *Workspace) List(p, after string, n int) (entries []Entry, more bool, err error) {
+	w.mu.RLock()
+	defer w.mu.RUnlock()
+	at, err := w.walk(p, false)
+	if err != nil {
+		return nil, false, err
+	}
+	defer w.leave(at)
+	dir := at.dir
+	if len(at.names) > 0 {
+		if dir, err = w.enter(at, at.base(), false); err != nil {
+			return nil, false, err
+		}
+		defer dir.Close()
+	}
+	names, err := w.names(dir, p)
+	if err != nil {
+		return nil, false, err
+	}
+	for _, name := range names {
+		if strings.HasPrefix(name, temporary) {
+			w.sweep(dir, name)
+		}
+		whole := append(at.names[:len(at.names):len(at.names)], name)
+		if name <= after || !w.served(whole) {
+			continue
+		}
+		if _, err := parse(name); err != nil {
+			continue // a name that no path can have
+		}
+		info, err := w.look(dir, name, name)
+		if err != nil {
+			continue // not served, or gone meanwhile
+		}
+		if len(entries) == n {
+			return entries, true, nil
+		}
+		entries = append(entries, entry(info))
+	}
+	return entries, false, nil
+}
+
+// abandoned is how old a file must be that was never put in its place.
+const abandoned = time.Hour
+
+// sweep removes what a host left that died while it wrote.
+func (w *Workspace) sweep(dir *os.Root, name string) {
+	info, err := dir.Lstat(name)
+	if err == nil && w.cfg.Write && info.Mode().IsRegular() && time.Since(info.ModTime()) > abandoned {
+		_ = dir.Remove(name)
+	}
+}
+
+// names reads a folder, which may be anybody's and of any size.
+func (w *Workspace) names(dir *os.Root, p string) ([]string, error) {
+	f, err := dir.Open(".")
+	if err != nil {
+		return nil, translate(err, p)
+	}
+	defer f.Close()
+	var names []string
+	for {
+		some, err := f.Readdirnames(1024)
+		if names = append(names, some...); len(names) > w.limits.Entries {
+			return nil, fmt.Errorf("%w: %q has more than %d entries", ErrLimit, p, w.limits.Entries)
+		}
+		if errors.Is(err, io.EOF) {
+			break
+		}
+		if err != nil {
+			return nil, translate(err, p)
+		}
+	}
+	slices.SortFunc(names, strings.Compare)
+	return names, nil
+}
+
+// Read returns up to n bytes from the offset, and of which version of the file
+// they are, so that pieces of two versions are not put together. At the end there
+// are none.
+func (w *Workspace) Read(p string, offset, n int64) ([]byte, Entry, error) {
+	if offset < 0 || n < 0 {
+		return nil, Entry{}, fmt.Errorf("%w: %q: %d bytes from %d", ErrPath, p, n, offset)
+	}
+	w.mu.RLock()
+	defer w.mu.RUnlock()
+	at, err := w.walk(p, false)
+	if err != nil {
+		return nil, Entry{}, err
+	}
+	defer w.leave(at)
+	f, info, err := w.open(at, os.O_RDONLY)
+	if err != nil {
+		return nil, Entry{}, err
+	}
+	defer f.Close()
+	b := make([]byte, max(0, min(n, info.Size()-min(offset, info.Size()))))
+	got, err := f.ReadAt(b, offset)
+	if err != nil && !errors.Is(err, io.EOF) {
+		return nil, Entry{}, translate(err, p)
+	}
+	return b[:got], entry(info), nil
+}
+
+// open opens a regular file that is the one which was looked at.
+func (w *Workspace) open(at *place, flag int) (*os.File, fs.FileInfo, error) {
+	seen, err := w.look(at.dir, at.base(), at.path)
+	if err != nil {
+		return nil, nil, err
+	}
+	if seen.IsDir() {
+		return nil, nil, fmt.Errorf("%w: %q is a folder", ErrKind, at.path)
+	}
+	f, err := at.dir.OpenFile(at.base(), flag|openQuietly, 0)
+	if err != nil {
+		return nil, nil, translate(err, at.path)
+	}
+	opened, err := f.Stat()
+	switch {
+	case err != nil:
+	case !os.SameFile(seen, opened):
+		err = fmt.Errorf("%w: %q was exchanged", ErrRefused, at.path)
+	default:
+		err = w.check(opened, at.path)
+	}
+	if err != nil {
+		_ = f.Close()
+		return nil, nil, translate(err, at.path)
+	}
+	return f, opened, nil
+}

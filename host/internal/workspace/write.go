@@ -1,0 +1,265 @@
+package workspace
+
+import (
+	"crypto/rand"
+	"errors"
+	"fmt"
+	"io"
+	"io/fs"
+	"os"
+	"time"
+)
+
+// If says what a write depends on.
+type If struct {
+	// Absent: there is no such file yet.
+	Absent bool
+	// Version, if set: the file is still of this version.
+	Version string
+}
+
+// Content is what is written: exactly that many bytes.
+type Content struct {
+	From io.Reader
+	Size int64
+}
+
+// Write makes the file's content be c, and its folders where they are missing.
+func (w *Workspace) Write(p string, c Content, on If) (Entry, error) {
+	if c.Size > w.limits.File {
+		return Entry{}, fmt.Errorf("%w: %q of %d bytes (maximum %d)", ErrLimit, p, c.Size, w.limits.File)
+	}
+	at, done, err := w.change(p, true)
+	if err != nil {
+		return Entry{}, err
+	}
+	defer done()
+	old, err := w.target(at, on)
+	if err != nil {
+		return Entry{}, err
+	}
+	size, files := int64(0), 1
+	if old != nil {
+		size, files = old.Size(), 0
+	}
+	growth := c.Size - size
+	if err := w.quota.take(growth, files); err != nil {
+		return Entry{}, err
+	}
+	e, err := w.replace(at, c, old)
+	if err != nil {
+		w.quota.give(growth, files)
+	}
+	return e, err
+}
+
+// replace writes beside the file, and puts what is complete and on the disk in
+// its place.
+func (w *Workspace) replace(at *place, c Content, old fs.FileInfo) (Entry, error) {
+	name := temporary + rand.Text()
+	f, err := at.dir.OpenFile(name, os.O_WRONLY|os.O_CREATE|os.O_EXCL, 0o600)
+	if err != nil {
+		return Entry{}, translate(err, at.path)
+	}
+	mode := fs.FileMode(0o644)
+	if old != nil {
+		mode = old.Mode().Perm()
+	}
+	info, err := fill(f, c, mode, old)
+	if err = errors.Join(err, f.Close()); err == nil {
+		err = at.dir.Rename(name, at.base())
+	}
+	if err != nil {
+		_ = at.dir.Remove(name)
+		return Entry{}, translate(err, at.path)
+	}
+	e := entry(info)
+	e.Name = at.base()
+	return e, nil
+}
+
+// fill makes a new file what it shall be, and later than what it replaces: the
+// clock of a file system can stand still for longer than two writes take, and
+// their versions must differ.
+func fill(f *os.File, c Content, mode fs.FileMode, old fs.FileInfo) (fs.FileInfo, error) {
+	if _, err := io.CopyN(f, c.From, c.Size); err != nil {
+		return nil, err
+	}
+	now := time.Now()
+	if old != nil && now.Before(old.ModTime().Add(time.Microsecond)) {
+		now = old.ModTime().Add(time.Microsecond)
+	}
+	if err := errors.Join(stamp(f, now), f.Chmod(mode), f.Sync()); err != nil {
+		return nil, err
+	}
+	return f.Stat()
+}
+
+// Append adds c to the end of the file, which is made if it is not there.
+func (w *Workspace) Append(p string, c Content, on If) (Entry, error) {
+	at, done, err := w.change(p, true)
+	if err != nil {
+		return Entry{}, err
+	}
+	defer done()
+	old, err := w.target(at, on)
+	if err != nil {
+		return Entry{}, err
+	}
+	size, files := int64(0), 1
+	if old != nil {
+		size, files = old.Size(), 0
+	}
+	if total := size + c.Size; total > w.limits.File {
+		return Entry{}, fmt.Errorf("%w: %q would have %d bytes (maximum %d)", ErrLimit, p, total, w.limits.File)
+	}
+	if err := w.quota.take(c.Size, files); err != nil {
+		return Entry{}, err
+	}
+	e, err := w.extend(at, c, old)
+	if err != nil {
+		w.quota.give(c.Size, files)
+	}
+	return e, err
+}
+
+// extend adds all of c or, when the disk is full in the middle, nothing.
+func (w *Workspace) extend(at *place, c Content, old fs.FileInfo) (Entry, error) {
+	if old == nil {
+		return w.replace(at, c, nil)
+	}
+	f, opened, err := w.open(at, os.O_WRONLY|os.O_APPEND)
+	if err != nil {
+		return Entry{}, err
+	}
+	if _, err = io.CopyN(f, c.From, c.Size); err != nil {
+		err = errors.Join(err, f.Truncate(opened.Size()))
+	} else {
+		err = f.Sync()
+	}
+	info, serr := f.Stat()
+	if err = errors.Join(err, serr, f.Close()); err != nil {
+		return Entry{}, translate(err, at.path)
+	}
+	return entry(info), nil
+}
+
+// MakeFolder makes a folder and those that it is in. It may be there already.
+func (w *Workspace) MakeFolder(p string) error {
+	at, done, err := w.change(p, true)
+	if err != nil {
+		return err
+	}
+	defer done()
+	dir, err := w.enter(at, at.base(), true)
+	if err != nil {
+		return err
+	}
+	return dir.Close()
+}
+
+// Rename gives a file or folder another name. It does not replace anything.
+func (w *Workspace) Rename(from, to string) error {
+	if err := w.Admits(from, true); err != nil {
+		return err
+	}
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	at, err := w.walk(from, false)
+	if err != nil {
+		return err
+	}
+	defer w.leave(at)
+	info, err := w.look(at.dir, at.base(), from)
+	if err != nil {
+		return err
+	}
+	into, err := w.walk(to, true)
+	if err != nil {
+		return err
+	}
+	defer w.leave(into)
+	switch {
+	case len(at.names) == 0 || len(into.names) == 0:
+		return fmt.Errorf("%w: the workspace itself cannot be renamed or replaced", ErrPath)
+	case info.IsDir() && w.uncovers(into.names):
+		return fmt.Errorf("%w: %q: the policy names files by where they are, so this folder keeps its place", ErrRefused, from)
+	}
+	unlock, err := lock(at.dir, into.dir)
+	if err != nil {
+		return fmt.Errorf("%w: %q", err, from)
+	}
+	defer unlock()
+	if err := renameAt(at.dir, at.base(), into.dir, into.base()); err != nil {
+		return translate(err, to)
+	}
+	return nil
+}
+
+// Remove removes a file or an empty folder.
+func (w *Workspace) Remove(p string, on If) error {
+	at, done, err := w.change(p, false)
+	if err != nil {
+		return err
+	}
+	defer done()
+	info, err := w.look(at.dir, at.base(), p)
+	if err != nil {
+		return err
+	}
+	if on.Version != "" && (info.IsDir() || version(info) != on.Version) {
+		return fmt.Errorf("%w: %q", ErrChanged, p)
+	}
+	if err := at.dir.Remove(at.base()); err != nil {
+		return translate(err, p)
+	}
+	w.quota.give(entry(info).Size, 1)
+	return nil
+}
+
+// change walks to what is to be changed, excluding everybody else until done:
+// this plugin's other calls by the mutex, other plugins and other hosts by a lock
+// on the folder.
+func (w *Workspace) change(p string, mkdir bool) (at *place, done func(), err error) {
+	if err := w.Admits(p, true); err != nil {
+		return nil, nil, err
+	}
+	w.mu.Lock()
+	if at, err = w.walk(p, mkdir); err != nil {
+		w.mu.Unlock()
+		return nil, nil, err
+	}
+	unlock := func() {}
+	if len(at.names) == 0 {
+		err = fmt.Errorf("%w: %q is the workspace itself", ErrPath, p)
+	} else if unlock, err = lock(at.dir); err != nil {
+		err = fmt.Errorf("%w: %q", err, p)
+	}
+	if err != nil {
+		w.leave(at)
+		w.mu.Unlock()
+		return nil, nil, err
+	}
+	return at, func() { unlock(); w.leave(at); w.mu.Unlock() }, nil
+}
+
+// target is the file that a write goes to, or nil if there is none yet.
+func (w *Workspace) target(at *place, on If) (fs.FileInfo, error) {
+	info, err := w.look(at.dir, at.base(), at.path)
+	switch {
+	case errors.Is(err, ErrNotFound):
+		if on.Version != "" {
+			return nil, fmt.Errorf("%w: %q is gone", ErrChanged, at.path)
+		}
+		return nil, nil
+	case err != nil:
+		return nil, err
+	case info.IsDir():
+		return nil, fmt.Errorf("%w: %q is a folder", ErrKind, at.path)
+	case on.Absent:
+		return nil, fmt.Errorf("%w: %q", ErrExists, at.path)
+	case on.Version != "" && version(info) != on.Version:
+		return nil, fmt.Errorf("%w: %q", ErrChanged, at.path)
+	}
+	return info, nil
+}
