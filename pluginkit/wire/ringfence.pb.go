@@ -407,7 +407,7 @@ type Offer struct {
 	state          protoimpl.MessageState `protogen:"open.v1"`
 	Build          string                 `protobuf:"bytes,1,opt,name=build,proto3" json:"build,omitempty"`                                                 // free text for logs, at most 128 bytes
 	Transports     []string               `protobuf:"bytes,2,rep,name=transports,proto3" json:"transports,omitempty"`                                       // "grpc", "ring" (docs/ring-wire.md)
-	Engines        []string               `protobuf:"bytes,3,rep,name=engines,proto3" json:"engines,omitempty"`                                             // "wasmer", later "wazero"
+	Engines        []string               `protobuf:"bytes,3,rep,name=engines,proto3" json:"engines,omitempty"`                                             // "wasmer", "wazero"
 	GuestAbis      []uint32               `protobuf:"varint,4,rep,packed,name=guest_abis,json=guestAbis,proto3" json:"guest_abis,omitempty"`                // versions of docs/guest-abi.md
 	LayoutVersions []uint32               `protobuf:"varint,5,rep,packed,name=layout_versions,json=layoutVersions,proto3" json:"layout_versions,omitempty"` // of the shared memory; none: no ring
 	PageSize       uint64                 `protobuf:"varint,6,opt,name=page_size,json=pageSize,proto3" json:"page_size,omitempty"`                          // bytes
