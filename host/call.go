@@ -82,6 +82,11 @@ func (h *Host) do(ctx context.Context, c *call) (*Result, error) {
 	}
 	c.host, c.id, c.started = h, fmt.Sprintf("c%d", h.calls.Add(1)), time.Now()
 	result, err := c.run(ctx)
+	if ctx.Err() != nil && errors.Is(err, ErrToolFailed) {
+		// What the guest asked for was cancelled with the call, and it was quicker to
+		// say that it failed than the host to end it.
+		err = context.Cause(ctx)
+	}
 	if err != nil {
 		err = classify(c.name, err)
 	}

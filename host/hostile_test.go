@@ -36,7 +36,7 @@ func TestHostileModules(t *testing.T) {
 		fmt.Fprintf(&policy, "plugin %q {\n  source = %q\n  limits {\n    memory = \"%dKiB\"\n    cpu_time = \"2s\"\n  }\n}\n",
 			"x-"+m.Name, filepath.Join(dir, m.Name+".wasm"), hostile.MemoryLimit>>10)
 	}
-	h := open(t, policy.String(), host.Options{StartTimeout: 3 * time.Second})
+	h := open(t, policy.String(), host.Options{StartTimeout: 8 * time.Second})
 	for _, m := range hostile.Modules() {
 		t.Run(m.Name, func(t *testing.T) {
 			_, err := h.Call(t.Context(), "x-"+m.Name, []byte(`{"an argument": "that does not fit into the last bytes of a page"}`))
