@@ -47,6 +47,10 @@ func (p *plugin) kept() broker.Kept {
 	if grant == nil {
 		return broker.Kept{}
 	}
+	dir := p.host.opts.State
+	if dir == "" {
+		dir = filepath.Join(p.host.policy.Settings().StateDir, "state")
+	}
 	return broker.Kept{Grant: grant, State: state.New(state.Config{
-		Dir: filepath.Join(p.host.policy.Settings().StateDir, "state"), Plugin: p.policy.Name(), Size: int64(grant.Size)})}
+		Dir: dir, Plugin: p.policy.Name(), Size: int64(grant.Size)})}
 }

@@ -49,6 +49,9 @@ type Options struct {
 	NoSpin bool
 	// RootCAs are the certificate authorities for HTTPS. nil: the system's.
 	RootCAs *x509.CertPool
+	// State is the folder for what plugins keep. Empty: "state" in the policy's
+	// state_dir.
+	State string
 	// Transport answers the requests that the policy has allowed, their
 	// credentials added, in place of the network: for tests. nil: the network.
 	Transport http.RoundTripper

@@ -1,10 +1,12 @@
 package cases
 
 import (
+	"errors"
 	"net/http"
 	"os"
 	"path/filepath"
 	"strings"
+	"syscall"
 	"testing"
 )
 
@@ -117,15 +119,21 @@ func TestMistakesInCases(t *testing.T) {
 		{"two bodies", "case \"a\" {\n tool = \"t\"\n answer \"https://x/\" {\n  body = \"\"\n  json = 1\n }\n expect {\n }\n}", "Keep one of body, json and failure"},
 		{"a status", "case \"a\" {\n tool = \"t\"\n answer \"https://x/\" {\n  status = 99\n }\n expect {\n }\n}", "200 to 599"},
 		{"a file that is not there", "case \"a\" {\n tool = \"t\"\n input = file(\"nope\")\n expect {\n }\n}", "nope"},
-		{"a device", "case \"a\" {\n tool = \"t\"\n input = file(\"/dev/zero\")\n expect {\n }\n}", "is not a regular file"},
+		{"a device", "case \"a\" {\n tool = \"t\"\n input = file(\"/dev/zero\")\n expect {\n }\n}", "is not inside the plugin's folder"},
+		{"a file of somebody else", "case \"a\" {\n tool = \"t\"\n input = file(\"../x\")\n expect {\n }\n}", "is not inside the plugin's folder"},
+		{"a link that leads out", "case \"a\" {\n tool = \"t\"\n input = file(\"link\")\n expect {\n }\n}", "escapes"},
+		{"a named pipe", "case \"a\" {\n tool = \"t\"\n input = file(\"pipe\")\n expect {\n }\n}", "is not a regular file"},
+		{"a grant that goes on with another plugin", "case \"a\" {\n tool = \"t\"\n grant_hcl = \"}\\nplugin \\\"x\\\" {\"\n expect {\n }\n}", "A grant that is not whole"},
 	}
 	for _, test := range tests {
 		t.Run(test.name, func(t *testing.T) {
-			path := filepath.Join(t.TempDir(), "x.case.hcl")
-			if err := os.WriteFile(path, []byte(test.text), 0o600); err != nil {
+			dir := t.TempDir()
+			path := filepath.Join(dir, "x.case.hcl")
+			err := errors.Join(os.WriteFile(path, []byte(test.text), 0o600), os.Symlink("/etc/hostname", filepath.Join(dir, "link")), syscall.Mkfifo(filepath.Join(dir, "pipe"), 0o600))
+			if err != nil {
 				t.Fatal(err)
 			}
-			_, err := Find(path, "m.wasm")
+			_, err = Find(path, "m.wasm")
 			if err == nil || !strings.Contains(err.Error(), test.want) {
 				t.Errorf("got %v, want %s", err, test.want)
 			}
@@ -150,6 +158,30 @@ func TestGrantsKeepTheirLines(t *testing.T) {
 	_, err = found[0].Policy(dir)
 	if err == nil || !strings.HasPrefix(found[0].blame(dir, err).Error(), path+":6: unknown lifetime") {
 		t.Errorf("got %v", err)
+	}
+}
+
+// TestCasesReachNoFolderOfTheMachine: cases come with a plugin, and a workspace that
+// they grant it can only be one of their own.
+func TestCasesReachNoFolderOfTheMachine(t *testing.T) {
+	for name, ok := range map[string]bool{"notes": true, "./a/b": true, "/etc": false, "../x": false, "a/../../x": false} {
+		path := filepath.Join(t.TempDir(), "x.case.hcl")
+		text := "case \"a\" {\n tool = \"t\"\n grant {\n  workspace \"w\" {\n   path = \"" + name + "\"\n   access = \"write\"\n  }\n }\n expect {\n }\n}\n"
+		if err := os.WriteFile(path, []byte(text), 0o600); err != nil {
+			t.Fatal(err)
+		}
+		found, err := Find(path, "m.wasm")
+		if err != nil {
+			t.Fatal(err)
+		}
+		dir := t.TempDir()
+		policy, err := found[0].Policy(dir)
+		if err != nil {
+			t.Fatalf("%s: %v", name, err)
+		}
+		if err := found[0].checkReach(policy, dir); (err == nil) != ok {
+			t.Errorf("%s: %v", name, err)
+		}
 	}
 }
 

@@ -2,6 +2,7 @@ package cases
 
 import (
 	"bytes"
+	"errors"
 	"fmt"
 	"maps"
 	"os"
@@ -9,6 +10,8 @@ import (
 	"slices"
 	"strings"
 
+	"github.com/hashicorp/hcl/v2"
+	"github.com/hashicorp/hcl/v2/hclsyntax"
 	"github.com/hashicorp/hcl/v2/hclwrite"
 	"github.com/zclconf/go-cty/cty"
 
@@ -50,6 +53,31 @@ func (c *Case) checkFiles() error {
 		for name := range set {
 			if clean := strings.TrimSuffix(name, "/"); !filepath.IsLocal(clean) || clean == "." {
 				return fmt.Errorf("%q is not a path inside the case's folder", name)
+			}
+		}
+	}
+	return nil
+}
+
+// checkGrant refuses text that is not whole by itself. A plugin comes with its
+// cases: text that closed the plugin's block could go on with settings of the host,
+// secrets and other plugins.
+func checkGrant(inside string) error {
+	_, diags := hclsyntax.ParseConfig([]byte(inside), "grant_hcl", hcl.InitialPos)
+	if diags.HasErrors() {
+		return errors.New(diags[0].Summary + ": " + diags[0].Detail)
+	}
+	return nil
+}
+
+// checkReach refuses a case that would let the plugin at folders of the machine:
+// only what the case lays down is there for its workspaces.
+func (c *Case) checkReach(policy *policies.Policy, dir string) error {
+	for _, p := range policy.Plugins() {
+		for _, w := range p.Workspaces() {
+			inside, err := filepath.Rel(dir, w.Path)
+			if err != nil || !filepath.IsLocal(inside) {
+				return fmt.Errorf("%s:%d: workspace %q is %s, which is not inside the case's folder: write a relative path, and what is in it as files", c.File, c.Line, w.Name, w.Path)
 			}
 		}
 	}

@@ -8,6 +8,7 @@ import (
 	"path/filepath"
 	"regexp"
 	"strings"
+	"syscall"
 
 	"github.com/hashicorp/hcl/v2"
 	"github.com/hashicorp/hcl/v2/gohcl"
@@ -250,6 +251,9 @@ func (r *reader) fill(c *Case, b *caseBlock, context *hcl.EvalContext, parsed *h
 			r.errorf(b.Grant.Range, "A grant in JSON", "Write grant_hcl = \"http { … }\": what a policy grants is written in HCL.")
 		}
 	}
+	if err := checkGrant(inside); err != nil {
+		r.errorf(b.Range, "A grant that is not whole", "%s", err)
+	}
 	c.policy = policyOf(c, inside, line, b.Secrets)
 	if err := c.checkFiles(); err != nil {
 		r.errorf(b.Range, "The files of a case", "%s.", err)
@@ -304,21 +308,26 @@ func pluginName(module string) string {
 
 // bounded reads a regular file of a size that is sensible here.
 func bounded(name string) ([]byte, error) {
-	info, err := os.Stat(name)
-	if err != nil {
-		return nil, err
-	}
-	if !info.Mode().IsRegular() {
-		return nil, fmt.Errorf("%s is not a regular file", name)
-	}
-	f, err := os.Open(name)
+	f, err := os.OpenFile(name, os.O_RDONLY|syscall.O_NONBLOCK, 0) // a named pipe would be waited for
 	if err != nil {
 		return nil, err
 	}
 	defer f.Close()
+	return boundedFile(f)
+}
+
+// boundedFile reads an open file, which must be a regular one.
+func boundedFile(f *os.File) ([]byte, error) {
+	info, err := f.Stat()
+	if err != nil {
+		return nil, err
+	}
+	if !info.Mode().IsRegular() {
+		return nil, fmt.Errorf("%s is not a regular file", f.Name())
+	}
 	text, err := io.ReadAll(io.LimitReader(f, maxFile+1))
 	if err == nil && len(text) > maxFile {
-		err = fmt.Errorf("%s has more than %d bytes", name, maxFile)
+		err = fmt.Errorf("%s has more than %d bytes", f.Name(), maxFile)
 	}
 	return text, err
 }

@@ -23,7 +23,7 @@ var causes = []string{
 
 // Runner runs cases.
 type Runner struct {
-	Options host.Options // Transport and GuestLog are the runner's own
+	Options host.Options // Transport, GuestLog and State are the runner's own
 }
 
 // Outcome is what came of a case: it passed if there are no problems.
@@ -40,6 +40,11 @@ func (r *Runner) Case(ctx context.Context, c *Case) (outcome Outcome, err error)
 		return outcome, err
 	}
 	defer func() { err = errors.Join(err, os.RemoveAll(dir)) }()
+	kept, err := os.MkdirTemp("", "ringfence-case-") // out of reach of a workspace
+	if err != nil {
+		return outcome, err
+	}
+	defer func() { err = errors.Join(err, os.RemoveAll(kept)) }()
 	if err := c.lay(dir); err != nil {
 		return outcome, err
 	}
@@ -47,10 +52,13 @@ func (r *Runner) Case(ctx context.Context, c *Case) (outcome Outcome, err error)
 	if err != nil {
 		return outcome, c.blame(dir, err)
 	}
+	if err := c.checkReach(policy, dir); err != nil {
+		return outcome, err
+	}
 	network := newNetwork(c.answers)
 	logs := &logs{}
 	options := r.Options
-	options.Transport, options.GuestLog = network, logs.add
+	options.Transport, options.GuestLog, options.State = network, logs.add, kept
 	h, err := host.Open(policy, options)
 	if err != nil {
 		return outcome, err

@@ -3,9 +3,12 @@ package cases
 import (
 	"bytes"
 	"encoding/json"
+	"fmt"
 	"net/http"
+	"os"
 	"path/filepath"
 	"slices"
+	"syscall"
 
 	"github.com/hashicorp/hcl/v2"
 	"github.com/zclconf/go-cty/cty"
@@ -21,11 +24,7 @@ func evalContext(dir string) *hcl.EvalContext {
 		Params: []function.Parameter{{Name: "path", Type: cty.String}},
 		Type:   function.StaticReturnType(cty.String),
 		Impl: func(args []cty.Value, _ cty.Type) (cty.Value, error) {
-			path := args[0].AsString()
-			if !filepath.IsAbs(path) {
-				path = filepath.Join(dir, path)
-			}
-			text, err := bounded(path)
+			text, err := fileIn(dir, args[0].AsString())
 			return cty.StringVal(string(text)), err
 		},
 	})
@@ -33,6 +32,33 @@ func evalContext(dir string) *hcl.EvalContext {
 		"file": file, "jsondecode": stdlib.JSONDecodeFunc, "jsonencode": stdlib.JSONEncodeFunc,
 		"format": stdlib.FormatFunc, "join": stdlib.JoinFunc, "trimspace": stdlib.TrimSpaceFunc,
 	}}
+}
+
+// fileIn reads a file of the plugin's folder, which is the one of the cases, or the
+// one above where that is called cases. Cases come with a plugin, and what they read
+// goes to it: no other file of the machine is theirs to give, nor one that a link
+// leads to.
+func fileIn(dir, name string) ([]byte, error) {
+	top := dir
+	if abs, err := filepath.Abs(dir); err == nil && filepath.Base(abs) == "cases" {
+		top = filepath.Dir(abs)
+		dir = abs
+	}
+	inside, err := filepath.Rel(top, filepath.Join(dir, filepath.FromSlash(name)))
+	if filepath.IsAbs(name) || err != nil || !filepath.IsLocal(inside) {
+		return nil, fmt.Errorf("%q is not inside the plugin's folder %s", name, top)
+	}
+	root, err := os.OpenRoot(top)
+	if err != nil {
+		return nil, err
+	}
+	defer root.Close()
+	f, err := root.OpenFile(inside, os.O_RDONLY|syscall.O_NONBLOCK, 0) // a named pipe would be waited for
+	if err != nil {
+		return nil, err
+	}
+	defer f.Close()
+	return boundedFile(f)
 }
 
 // json is the value of an attribute as JSON.
