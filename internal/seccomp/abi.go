@@ -102,8 +102,7 @@ const (
 	msgNoSignal = 0x4000
 	msgMore     = 0x8000
 
-	fallocKeepSize  = 1
-	fallocPunchHole = 2
+	fallocKeepSize = 1
 
 	// Of linux/membarrier.h; x/sys has no names for them.
 	membarrierQuery               = 0

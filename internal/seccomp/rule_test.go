@@ -213,6 +213,7 @@ func TestNativeProfile(t *testing.T) {
 		{"a barrier for every processor", "membarrier", args(1), Refuse(EINVAL), Refuse(EINVAL)},
 		{"a barrier for other processes", "membarrier", args(2), Refuse(EINVAL), Refuse(EINVAL)},
 		{"room for a file", "fallocate", args(3, 0), Allow, Allow},
+		{"a hole in a file", "fallocate", args(6, 3), Refuse(EOPNOTSUPP), Refuse(EOPNOTSUPP)},
 		{"blocks out of the middle of a file", "fallocate", args(3, 8), Refuse(EOPNOTSUPP), Refuse(EOPNOTSUPP)},
 		{"a new name", "renameat2", args(0, 0, 0, 0, renameNoReplace), Allow, Allow},
 		{"a name that leaves a device", "renameat2", args(0, 0, 0, 0, 4), Refuse(EINVAL), Refuse(EINVAL)},

@@ -62,6 +62,8 @@ func (t *Transport) admit(header shmchan.Header) (*running, error) {
 		return nil, transport.Violation("a message of kind %s of call %d, and no call runs", ringwire.KindName(header.Kind), header.Call)
 	case c.number != header.Call:
 		return nil, transport.Violation("a message of kind %s of call %d (call %d runs)", ringwire.KindName(header.Kind), header.Call, c.number)
+	case c.caps == nil:
+		return nil, transport.Violation("a message of kind %s while the memory is exchanged, when no guest runs", ringwire.KindName(header.Kind))
 	case c.over:
 		return nil, transport.Violation("a message of kind %s after the last one of its call", ringwire.KindName(header.Kind))
 	}

@@ -236,6 +236,34 @@ func TestWrongAnswersToLargerMemoryAreViolations(t *testing.T) {
 	}
 }
 
+// While memory is exchanged no guest runs, and there is nobody in the host whom a
+// message could be for. One that was carried out would have ended the host.
+func TestAMessageWhileMemoryIsExchangedIsAViolation(t *testing.T) {
+	for _, kind := range []ringwire.Kind{ringwire.KindLog, ringwire.KindRequest, ringwire.KindRead, ringwire.KindDone} {
+		t.Run(ringwire.KindName(kind), func(t *testing.T) {
+			g := newGrowing(t, 1<<20)
+			over := make(chan struct{})
+			go func() {
+				defer close(over)
+				f, err := g.sandbox.Lane(ringwire.Calls).Consumer().Peek(context.Background())
+				if err != nil {
+					return
+				}
+				_ = f.Release()
+				_ = g.sandbox.Lane(ringwire.Capabilities).Producer().Send(context.Background(), shmchan.Header{Kind: kind, Call: f.Header().Call}, make([]byte, 32))
+			}()
+			defer func() { <-over }()
+			g.pressed.mu.Lock()
+			g.pressed.preparing = true
+			g.pressed.mu.Unlock()
+			g.pressed.prepare(g.channel)
+			if _, err := (&testDesk{}).call(t, g.Transport, nil); !errors.Is(err, transport.ErrProtocol) {
+				t.Errorf("%v", err)
+			}
+		})
+	}
+}
+
 // answer takes one message and answers it.
 func (g *growing) answer(kind ringwire.Kind, call uint32, b []byte) {
 	lane := g.sandbox.Lane(ringwire.Calls)

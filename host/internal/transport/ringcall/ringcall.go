@@ -250,6 +250,7 @@ func (t *Transport) settle(ctx context.Context, c *running) error {
 		if c.asked > 0 {
 			return t.violateLocked(transport.Violation("it ended a call that was still asking for something"))
 		}
+		c.over = true // what is asked for from now on is no part of the call
 		return nil
 	}
 	if c.over {
