@@ -36,8 +36,8 @@ type object = map[string]any
 
 func TestNotesAreWrittenReadAndFound(t *testing.T) {
 	w := use(t, map[string]string{"other.txt": "tide", "old.md": "# Old\n\nNothing."})
-	made, err := call[Written](t, "create", object{"title": " Über  Ringe! (2) ", "text": "\nOne tide.\n\n", "folder": "/work/"})
-	if err != nil || made.Name != "work/über-ringe-2" || w.Files["work/über-ringe-2.md"] != "# Über Ringe! (2)\n\nOne tide.\n" {
+	made, err := call[Written](t, "create", object{"title": " Über  Ringe! (2) ", "text": "\nOne tide.\n\n", "folder": "/errands/"})
+	if err != nil || made.Name != "errands/über-ringe-2" || w.Files["errands/über-ringe-2.md"] != "# Über Ringe! (2)\n\nOne tide.\n" {
 		t.Fatalf("%+v, %v, %q", made, err, w.Files)
 	}
 	for _, text := range []string{"Two TIDES.", "\n- a\n- b\n"} {
@@ -56,7 +56,7 @@ func TestNotesAreWrittenReadAndFound(t *testing.T) {
 	if err != nil || listed.Total != 2 || listed.More {
 		t.Errorf("%+v, %v", listed, err)
 	}
-	if listed, err := call[ListResult](t, "list", object{"folder": "work", "limit": 1}); err != nil || listed.Total != 1 || listed.Notes[0].Name != made.Name {
+	if listed, err := call[ListResult](t, "list", object{"folder": "errands", "limit": 1}); err != nil || listed.Total != 1 || listed.Notes[0].Name != made.Name {
 		t.Errorf("%+v, %v", listed, err)
 	}
 	found, err := call[SearchResult](t, "search", object{"query": `tide "two  tides"`})
