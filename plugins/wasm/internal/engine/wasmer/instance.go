@@ -9,6 +9,7 @@ import (
 
 	"github.com/ringfence/ringfence/plugins/wasm/internal/engine"
 	"github.com/ringfence/ringfence/plugins/wasm/internal/engine/border"
+	"github.com/ringfence/ringfence/plugins/wasm/internal/engine/window"
 	"github.com/wasmerio/wasmer-go/wasmer"
 )
 
@@ -54,7 +55,8 @@ func newInstance(m *Module, host []*engine.HostFunction) (*Instance, error) {
 		instance.Close()
 		return nil, &engine.ModuleError{Reason: `does not export a memory named "memory"`}
 	}
-	i.memory = memory{memory: extern.IntoMemory()}
+	exported := extern.IntoMemory()
+	i.memory = memory{memory: exported, Access: window.Access{Data: exported.Data}}
 	return i, nil
 }
 

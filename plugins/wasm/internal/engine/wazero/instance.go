@@ -40,12 +40,12 @@ func (i *Instance) Memory() engine.Memory { return &i.memory }
 
 // Window implements engine.Windower.
 func (i *Instance) Window(offset, n uint64, fd uintptr, at int64, writable bool) error {
-	return i.memory.windows.Map(i.memory.data(), offset, n, fd, at, writable)
+	return i.memory.Map(i.memory.All(), offset, n, fd, at, writable)
 }
 
 // Restore implements engine.Windower.
 func (i *Instance) Restore(offset, n uint64) error {
-	return i.memory.windows.Restore(i.memory.data(), offset, n)
+	return i.memory.Restore(i.memory.All(), offset, n)
 }
 
 // Call implements engine.Instance.

@@ -11,6 +11,7 @@ import (
 
 	"github.com/ringfence/ringfence/plugins/wasm/internal/engine"
 	"github.com/ringfence/ringfence/plugins/wasm/internal/engine/border"
+	"github.com/ringfence/ringfence/plugins/wasm/internal/engine/window"
 )
 
 // Module is compiled code in a runtime of its own. It must be closed after its
@@ -114,7 +115,7 @@ func (i *Instance) start() error {
 	if exported == nil {
 		return &engine.ModuleError{Reason: `does not export a memory named "memory"`}
 	}
-	i.memory = memory{memory: exported, pages: &pages}
+	i.memory = memory{memory: exported, pages: &pages, Access: window.Access{Data: pages.data}}
 	return nil
 }
 
