@@ -234,6 +234,9 @@ func (x *exercise) borrow(ctx context.Context, c *Consumer, got func(Header, []b
 		if !f.Last() {
 			return x.rest(ctx, c, got)
 		}
+		if f.Header().Kind == kindLast {
+			break // the peer may be gone by now, which is no error
+		}
 	}
 	return x.giveBack()
 }
