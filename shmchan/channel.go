@@ -35,9 +35,10 @@ type Channel struct {
 
 	mu    sync.Mutex
 	err   error
-	pair  *pair // the current epoch
-	next  *pair // the epoch being moved to
-	moved int   // ring ends that have
+	pair  *pair         // the current epoch
+	next  *pair         // the epoch being moved to
+	moved int           // ring ends that have
+	step  chan struct{} // closed when the next one has; nil: nobody waits
 }
 
 // Lane is a ring each way.
@@ -59,7 +60,8 @@ func (l *Lane) Consumer() *Consumer { return &l.consumer }
 // Offer is a new pair of memory files on the side that made it.
 type Offer struct {
 	channel *Channel
-	pair    *pair
+	pair    *pair // of a Pipe: the other end's
+	next    *pair // of a Prepare: the creator's
 	files   [2]*os.File
 }
 

@@ -1,6 +1,7 @@
 package shmchan
 
 import (
+	"context"
 	"errors"
 	"fmt"
 	"os"
@@ -19,6 +20,9 @@ import (
 // A ring's order is kept, since the switch is the last descriptor of the old
 // ring; nothing is copied; frames that are borrowed keep the old memory mapped
 // until they are released.
+//
+// Until the peer has begun to move, the creator can take the memory back with
+// Cancel; afterwards it can wait with Moved until the old memory is free.
 
 // ErrReplacing means that the channel is still moving to other memory.
 var ErrReplacing = errors.New("shmchan: the channel is moving to other memory already")
@@ -56,7 +60,62 @@ func (c *Channel) Prepare(config Config) (*Offer, error) {
 		_ = o.Close()
 		return nil, err
 	}
+	o.next = p
 	return o, nil
+}
+
+// Cancel takes back memory that Prepare made and unmaps it here; another Prepare
+// may follow. A peer that moves to it afterwards ends the channel with a
+// *ViolationError. The offer's files stay to be closed. After the end of the channel,
+// which takes the memory back as well, Cancel does nothing.
+//
+// Errors: ErrReplacing if the peer has begun to move, which cannot be undone.
+func (c *Channel) Cancel(o *Offer) error {
+	// A consumer that meets the peer's switch goes to the new memory with its lock
+	// held: with all of them held here, none is on its way.
+	for _, l := range c.lanes {
+		l.consumer.mu.Lock()
+		defer l.consumer.mu.Unlock()
+	}
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	switch {
+	case c.err != nil:
+		return nil
+	case c.next == nil || c.next != o.next || c.moved > 0:
+		return ErrReplacing
+	}
+	c.next = nil
+	o.next.discard()
+	return nil
+}
+
+// Moved waits until every ring end of this side uses the memory that was prepared
+// and so, since a consumer moves when the peer's producer has, those of the peer that
+// write. It may be called while others send and receive; a lane that nobody receives
+// on does not move.
+//
+// Errors: the context's (with ErrTimeout for a deadline), and what ended the channel.
+func (c *Channel) Moved(ctx context.Context) error {
+	for {
+		c.mu.Lock()
+		moving, err := c.next != nil, c.err
+		if moving && c.step == nil {
+			c.step = make(chan struct{})
+		}
+		step := c.step
+		c.mu.Unlock()
+		if err != nil || !moving {
+			return err
+		}
+		c.switchProducers()
+		select {
+		case <-step:
+		case <-c.done:
+		case <-ctx.Done():
+			return contextError(ctx)
+		}
+	}
 }
 
 // Adopt takes the new memory that the creator prepared; config is the one given
@@ -90,8 +149,22 @@ func (c *Channel) adopt(p *pair) error {
 	if err := c.setNext(p); err != nil {
 		return err
 	}
-	c.beginSwitch()
+	c.mu.Lock()
+	c.attention.Or(attendSwitch)
+	c.mu.Unlock()
+	c.switchProducers()
 	return nil
+}
+
+// switchProducers moves the producers that are between messages; the others move
+// before their next.
+func (c *Channel) switchProducers() {
+	for _, l := range c.lanes {
+		p := &l.producer
+		p.mu.Lock()
+		p.trySwitch()
+		p.mu.Unlock()
+	}
 }
 
 func (c *Channel) successor(config *Config) (*geometry, error) {
@@ -117,7 +190,8 @@ func (c *Channel) setNext(p *pair) error {
 	return nil
 }
 
-// beginSwitch lets the producers move, those that are idle at once.
+// beginSwitch lets the producers move, those that are idle at once. The caller may
+// hold the lock of a consumer, so that a producer in use is left to its user.
 func (c *Channel) beginSwitch() {
 	c.mu.Lock()
 	moving := c.next != nil
@@ -156,6 +230,10 @@ func (c *Channel) arrived(p *pair) {
 	if c.moved++; c.moved == 2*len(c.lanes) {
 		c.pair, c.next = p, nil
 		c.attention.And(^uint32(attendSwitch))
+	}
+	if c.step != nil {
+		close(c.step)
+		c.step = nil
 	}
 }
 
@@ -213,8 +291,8 @@ func (c *Consumer) follow() error {
 	old.left = true
 	c.keep(old)
 	old.dropIfDone()
+	c.ch.beginSwitch() // before Moved hears of it, which tries again
 	c.ch.arrived(next)
-	c.ch.beginSwitch()
 	return nil
 }
 

@@ -78,7 +78,8 @@ func (t *Transport) admit(header shmchan.Header) (*running, error) {
 }
 
 // serve carries out one message; message is the host's own copy.
-func (t *Transport) serve(header shmchan.Header, message []byte) error {
+func (t *Transport) serve(header shmchan.Header, message []byte) (err error) {
+	defer transport.Recover(&err)
 	c, err := t.admit(header)
 	if err != nil {
 		return err

@@ -53,7 +53,8 @@ type Pressure struct {
 	preparing bool
 	next      *shmchan.Offer // memory to move to, when the next call begins
 	nextShape ringwire.Shape
-	stuck     string // why the channel grows no more
+	stuck     string        // why the channel grows no more
+	patience  time.Duration // growTime, but in tests
 	stats     transport.GrowthStats
 }
 
@@ -65,7 +66,7 @@ func NewPressure(g Growth) *Pressure {
 	if g.Alert == nil {
 		g.Alert = func(string) {}
 	}
-	return &Pressure{Growth: g}
+	return &Pressure{Growth: g, patience: growTime}
 }
 
 // Fill is shmchan.Config.OnFill.
@@ -136,7 +137,7 @@ func (p *Pressure) prepare(channel *shmchan.Channel) {
 	p.mu.Lock()
 	p.preparing, p.nextShape, p.next = false, shape, offer
 	if err != nil {
-		p.next, p.stuck = nil, "this system does not give the memory for it: "+err.Error()
+		p.next, p.stuck = nil, "its larger memory could not be made: "+err.Error()
 	}
 	p.mu.Unlock()
 	if channel.Err() != nil {
@@ -151,7 +152,14 @@ func (p *Pressure) drop() {
 	}
 }
 
-// take is the memory to move to, if there is some.
+// ready is the memory to move to, if there is some.
+func (p *Pressure) ready() (*shmchan.Offer, ringwire.Shape) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	return p.next, p.nextShape
+}
+
+// take is ready for one that moves to it or gives it up, which happens once.
 func (p *Pressure) take() (*shmchan.Offer, ringwire.Shape) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
@@ -189,32 +197,46 @@ func (t *Transport) relieve() {
 //
 // Errors: as Call's. A sandbox that does not want the memory is none.
 func (t *Transport) grow(ctx context.Context) error {
-	offer, shape := t.pressure.take()
-	if offer == nil {
-		return nil
-	}
-	defer offer.Close()
-	if err := t.pressure.Send(offer); err != nil {
-		t.stays("its memory could not be handed over: " + err.Error())
+	if offer, _ := t.pressure.ready(); offer == nil {
 		return nil
 	}
 	c, err := t.begin(ctx, transport.Call{}, nil)
 	if err != nil {
 		return err
 	}
-	message := ringwire.Grow{Ring: shape.Ring, Capabilities: shape.Capabilities}.Bytes()
-	err = t.calls.Producer().Send(ctx, shmchan.Header{Kind: ringwire.KindGrow, Call: c.number}, message[:])
+	// The room comes first: what is handed over then has its message for certain, and
+	// a caller that leaves before leaves the memory to the next one.
+	room, err := t.calls.Producer().Reserve(ctx, ringwire.GrowSize)
 	if err != nil {
 		t.end(c, ctx.Err() != nil)
 		return t.reason(ctx, err)
 	}
-	if err = t.grown(ctx, c, shape); err == nil {
+	offer, shape := t.pressure.take()
+	if offer == nil { // the channel has just ended
+		_ = room.Abandon()
+		t.end(c, true)
+		return nil
+	}
+	m := &move{call: c, offer: offer, to: shape}
+	err = t.pressure.Send(offer)
+	_ = offer.Close()
+	if err != nil {
+		err = errors.Join(room.Abandon(), t.stays(m, "its memory could not be handed over: "+err.Error()))
+		t.end(c, err == nil)
+		return err
+	}
+	message := ringwire.Grow{Ring: shape.Ring, Capabilities: shape.Capabilities}.Bytes()
+	copy(room.Bytes(), message[:])
+	if err = room.Commit(shmchan.Header{Kind: ringwire.KindGrow, Call: c.number}); err == nil {
+		err = t.grown(ctx, m)
+	}
+	if err == nil {
 		t.end(c, true)
 		return nil
 	}
 	if ctx.Err() != nil && t.channel.Err() == nil {
 		go func() { // the caller has gone; the next one waits in Idle
-			err := t.grown(context.Background(), c, shape)
+			err := t.grown(context.Background(), m)
 			t.end(c, err == nil)
 		}()
 		return context.Cause(ctx)
@@ -223,50 +245,81 @@ func (t *Transport) grow(ctx context.Context) error {
 	return t.reason(ctx, err)
 }
 
-// growTime is how long a sandbox may take to take new memory.
+// move is one change of memory.
+type move struct {
+	call     *running
+	offer    *shmchan.Offer
+	to       ringwire.Shape
+	answered bool // by Grown
+	windows  bool // as it says
+}
+
+// growTime is how long a sandbox may take to move to new memory.
 const growTime = 10 * time.Second
 
-// grown waits for the answer to a Grow.
-func (t *Transport) grown(ctx context.Context, c *running, shape ringwire.Shape) error {
-	ctx, cancel := context.WithTimeoutCause(ctx, growTime, fmt.Errorf("%w: it has not taken new memory within %s", transport.ErrLost, growTime))
+// grown waits for the answer to a Grow, and until nothing uses the old memory any
+// more: what a sandbox may hold twice is bounded by growTime.
+func (t *Transport) grown(ctx context.Context, m *move) error {
+	ctx, cancel := context.WithTimeout(ctx, t.pressure.patience)
 	defer cancel()
+	if !m.answered {
+		stays, err := t.growAnswer(ctx, m)
+		if stays || err != nil {
+			return err
+		}
+		m.answered = true
+	}
+	if err := t.channel.Moved(ctx); err != nil {
+		return err
+	}
+	t.pressure.settle(m.to, "")
+	t.pressure.Grown(m.to.Ring, m.to.Capabilities, m.windows)
+	return nil
+}
+
+// growAnswer takes the answer to a Grow, and reports whether the sandbox stays.
+func (t *Transport) growAnswer(ctx context.Context, m *move) (stays bool, err error) {
 	f, err := t.calls.Consumer().Peek(ctx)
 	if err != nil {
-		return err
+		return false, err
 	}
 	_, epoch := f.Place()
 	header, message := f.Header(), make([]byte, min(f.Len(), maxStays+1))
 	_, err = f.CopyTo(message)
 	last := f.Last() && f.Offset() == 0
 	if err := errors.Join(err, f.Release()); err != nil {
-		return err
+		return false, err
 	}
 	switch {
-	case header.Call != c.number || !last || len(message) > maxStays:
-		return t.violate(transport.Violation("a message of kind %s of call %d as the answer to a grow, %d",
-			ringwire.KindName(header.Kind), header.Call, c.number))
+	case header.Call != m.call.number || !last || len(message) > maxStays:
+		return false, t.violate(transport.Violation("a message of kind %s of call %d as the answer to a grow, %d",
+			ringwire.KindName(header.Kind), header.Call, m.call.number))
 	case header.Kind == ringwire.KindStays:
-		t.stays("the sandbox does not take it: " + printable.Line(string(message), maxStays))
-		return nil
+		return true, t.stays(m, "the sandbox does not take it: "+printable.Line(string(message), maxStays))
 	case header.Kind != ringwire.KindGrown:
-		return t.violate(transport.Violation("a message of kind %s as the answer to a grow", ringwire.KindName(header.Kind)))
+		return false, t.violate(transport.Violation("a message of kind %s as the answer to a grow", ringwire.KindName(header.Kind)))
 	}
 	answer, err := ringwire.ParseGrown(message)
 	if want := t.channel.Area(ringwire.Calls, false).Epoch; err == nil && epoch != want {
 		err = fmt.Errorf("it has grown, it says in the memory of epoch %d (want %d)", epoch, want)
 	}
 	if err != nil {
-		return t.violate(transport.Violation("%v", err))
+		return false, t.violate(transport.Violation("%v", err))
 	}
-	t.pressure.settle(shape, "")
-	t.pressure.Grown(shape.Ring, shape.Capabilities, answer.Windows)
-	return nil
+	m.windows = answer.Windows
+	return false, nil
 }
 
 // maxStays is the longest reason of a sandbox, in bytes.
 const maxStays = 200
 
-func (t *Transport) stays(why string) {
+// stays ends a move that did not take place, and takes the memory back. It fails if a
+// sandbox says that it stays where it is and has begun to move.
+func (t *Transport) stays(m *move, why string) error {
+	if err := t.channel.Cancel(m.offer); err != nil {
+		return t.violate(transport.Violation("it stays where it is, it says, and moves"))
+	}
 	t.pressure.settle(ringwire.Shape{}, why)
 	t.pressure.Alert(why)
+	return nil
 }

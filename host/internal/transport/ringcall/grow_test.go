@@ -192,6 +192,72 @@ func TestASandboxThatDoesNotTakeLargerMemoryKeepsItsRing(t *testing.T) {
 	}
 }
 
+// A sandbox that has refused keeps the host from nothing: the memory is taken back.
+// One that refuses and moves all the same, or moves in part, is ended.
+func TestMemoryThatIsNotTakenIsTakenBack(t *testing.T) {
+	g := newGrowing(t, 1<<20)
+	g.serve(t, refusing{})
+	g.fill(t, 1<<20)
+	if _, err := (&testDesk{}).call(t, g.Transport, []byte("which it does not take")); err != nil {
+		t.Fatal(err)
+	}
+	offer, err := g.channel.Prepare(g.pressed.Shape.Config())
+	if err != nil {
+		t.Fatalf("other memory after that: %v", err)
+	}
+	if err := g.channel.Cancel(offer); err != nil {
+		t.Error(err)
+	}
+}
+
+func TestASandboxThatMovesInPartIsEnded(t *testing.T) {
+	for name, answer := range map[string]func(g *growing, number uint32){
+		"and says that it stays": func(g *growing, number uint32) {
+			_ = g.sandbox.AdoptPipe(g.offer)
+			_ = g.sandbox.Lane(ringwire.Calls).Producer().Send(context.Background(), shmchan.Header{Kind: ringwire.KindStays, Call: number}, nil)
+		},
+		"with the lane of calls only": func(g *growing, number uint32) {
+			asks, err := g.sandbox.Lane(ringwire.Capabilities).Producer().Reserve(context.Background(), 1) // which keeps it
+			if err != nil {
+				return
+			}
+			defer asks.Abandon()
+			_ = g.sandbox.AdoptPipe(g.offer)
+			grown := ringwire.Grown{}.Bytes()
+			_ = g.sandbox.Lane(ringwire.Calls).Producer().Send(context.Background(), shmchan.Header{Kind: ringwire.KindGrown, Call: number}, grown[:])
+			<-g.channel.Done()
+		},
+	} {
+		t.Run(name, func(t *testing.T) {
+			g := newGrowing(t, 1<<20)
+			g.pressed.patience = 100 * time.Millisecond
+			over := make(chan struct{})
+			go func() {
+				defer close(over)
+				f, err := g.sandbox.Lane(ringwire.Calls).Consumer().Peek(context.Background())
+				if err != nil {
+					return
+				}
+				_ = f.Release()
+				answer(g, f.Header().Call)
+			}()
+			g.pressed.mu.Lock()
+			g.pressed.preparing = true
+			g.pressed.mu.Unlock()
+			g.pressed.prepare(g.channel)
+			_, err := (&testDesk{}).call(t, g.Transport, nil)
+			g.Close()
+			<-over
+			if !errors.Is(err, transport.ErrProtocol) {
+				t.Errorf("%v", err)
+			}
+			if s := g.Stats().Growth; s.Grown != 0 {
+				t.Errorf("%+v", s)
+			}
+		})
+	}
+}
+
 type refusing struct{ echo }
 
 func (refusing) Grow(ringwire.Shape) (bool, error) { return false, errors.New("no\x1b[2J") }
