@@ -118,6 +118,21 @@ func TestContractLogLinesComeInOrderAndBeforeTheAnswer(t *testing.T) {
 	})
 }
 
+// A fault of the host's own, which a guest has found a way to, costs that guest its
+// sandbox: the host lives, and says whose fault it was.
+func TestContractAPanicOfTheHostEndsTheSandbox(t *testing.T) {
+	eachWay(t, true, func(t *testing.T, b *box) {
+		d := &desk{log: func(string) { panic("a fault of the host") }}
+		_, err := b.call(t.Context(), "print", nil, d)
+		if err == nil || !strings.Contains(err.Error(), "the host failed while it served the guest") || strings.Contains(err.Error(), "a fault of the host") {
+			t.Errorf("%v", err)
+		}
+		if b.Idle(t.Context()) {
+			t.Error("it is said to be good for another call")
+		}
+	})
+}
+
 func TestContractRequestsAreAnswered(t *testing.T) {
 	eachWay(t, true, func(t *testing.T, b *box) {
 		d := &desk{handle: func(_ context.Context, r *wire.CapabilityRequest) *wire.CapabilityReply {

@@ -224,7 +224,8 @@ func (c *running) write(frame *wire.HostFrame) error {
 }
 
 // receive serves the guest until its last frame.
-func (c *running) receive() (transport.Result, error) {
+func (c *running) receive() (result transport.Result, err error) {
+	defer transport.Recover(&err)
 	for first := true; ; first = false {
 		frame, err := c.stream.Recv()
 		if first && status.Code(err) == codes.Aborted {
