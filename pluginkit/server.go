@@ -2,6 +2,7 @@ package pluginkit
 
 import (
 	"context"
+	"fmt"
 	"math"
 	"os"
 	"runtime/debug"
@@ -157,7 +158,7 @@ func (s *server) Call(stream wire.Sandbox_CallServer) error {
 	defer end(nil)
 	l := newStreamLine(stream, end)
 	go l.read()
-	return s.answer(l, s.run(ctx, start.Tool, arguments, nil, l))
+	return s.answer(l, s.run(ctx, start.Tool, arguments, nil, l), start.MaxResultBytes)
 }
 
 // enter makes this the running call.
@@ -203,8 +204,12 @@ func receive(stream wire.Sandbox_CallServer) (*wire.CallStart, []byte, error) {
 	return start, arguments, nil
 }
 
-// answer sends how the call ended.
-func (s *server) answer(l *streamLine, o outcome) error {
+// answer sends how the call ended. A result over the limit is said to be that, since
+// one that is begun cannot be refused without losing the process.
+func (s *server) answer(l *streamLine, o outcome, limit uint64) error {
+	if n := uint64(len(o.data)); o.failure == nil && limit > 0 && n > limit {
+		return l.send(failed(wire.FailureKind_FAILURE_LIMIT, fmt.Sprintf("the result has %d bytes (maximum %d)", n, limit)))
+	}
 	if o.failure != nil {
 		return l.send(&wire.SandboxFrame{Kind: &wire.SandboxFrame_Failure{Failure: o.failure}})
 	}

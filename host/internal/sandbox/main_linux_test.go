@@ -107,7 +107,8 @@ var ways = []struct {
 	{"grpc", "grpc", true, Ring{}, kitchen},
 	{"ring", "ring", false, Ring{}, kitchen},
 	{"smallest ring", "ring", false, Ring{Bytes: 64 << 10}, kitchen},
-	{"wazero", "ring", false, Ring{}, kitchenWazero},
+	{"wazero, grpc", "grpc", true, Ring{}, kitchenWazero},
+	{"wazero, smallest ring", "ring", false, Ring{Bytes: 64 << 10}, kitchenWazero},
 }
 
 // box is a running sandbox with the kitchen.

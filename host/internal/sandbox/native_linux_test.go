@@ -86,14 +86,30 @@ func TestNativeContractEveryByteArrives(t *testing.T) {
 			b.echoes(text(n))
 		}
 		b.answers("typed", `{"url":"ü"}`, `{"url":"ü"}`)
+	})
+}
+
+func TestNativeContractStatuses(t *testing.T) {
+	eachNativeWay(t, func(t *testing.T, b *box) {
 		r, err := b.call(t.Context(), "fail", []byte("{}"), &desk{})
 		if err != nil || r.Status != transport.StatusToolFailed || string(r.Data) != "it failed" {
 			t.Errorf("%d %q, %v", r.Status, r.Data, err)
 		}
 		r, err = b.call(t.Context(), "typed", []byte(`{"url":1}`), &desk{})
-		if err != nil || r.Status != transport.StatusBadArguments {
+		if err != nil || r.Status != transport.StatusBadArguments || !strings.Contains(string(r.Data), "url") {
 			t.Errorf("%d %q, %v", r.Status, r.Data, err)
 		}
+	})
+}
+
+func TestNativeContractLimitsAreSaidWithBothNumbers(t *testing.T) {
+	eachNativeWay(t, func(t *testing.T, b *box) {
+		_, err := b.Call(t.Context(), transport.Call{Tool: b.tool("echo"), Arguments: text(1_000_000), MaxResult: 1_000_000}, time.Minute, &desk{})
+		var failure *transport.Failure
+		if says := fmt.Sprintf("%d bytes (maximum 1000000)", len(text(1_000_000))); !errors.As(err, &failure) || failure.Kind != wire.FailureKind_FAILURE_LIMIT || !strings.Contains(err.Error(), says) {
+			t.Errorf("a result over the limit: %v, want %q", err, says)
+		}
+		b.works()
 	})
 }
 
