@@ -22,8 +22,9 @@ type Call struct {
 	written  uint64
 	result   record
 
-	inPlace bool   // the arguments lie in a window
-	room    uint64 // where the result may be written in the other one
+	inPlace  bool   // the arguments lie in a window
+	room     uint64 // where the result may be written in the other one
+	roomSize uint64
 }
 
 // begin prepares the instance and gets room for the arguments.

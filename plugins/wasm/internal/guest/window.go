@@ -216,7 +216,7 @@ func (c *Call) place(at *Placed) *Failure {
 	}
 	c.pointer, c.inPlace = w.in+at.Arguments, true
 	c.written = c.length
-	c.room = w.out + at.Room
+	c.room, c.roomSize = w.out+at.Room, at.RoomSize
 	var room [roomSize]byte
 	binary.LittleEndian.PutUint32(room[0:], uint32(c.room))
 	binary.LittleEndian.PutUint32(room[4:], uint32(at.RoomSize))
@@ -228,5 +228,8 @@ func (c *Call) place(at *Placed) *Failure {
 
 func within(at, n, size uint64) bool { return at <= size && n <= size-at }
 
-// InPlace says that the guest has written its result where there was room for it.
-func (c *Call) InPlace() bool { return c.inPlace && c.result.pointer == c.room && c.result.length > 0 }
+// InPlace says that the guest has written its result where there was room for it, all
+// of it: what goes beyond the room is not where the host will read it.
+func (c *Call) InPlace() bool {
+	return c.inPlace && c.result.pointer == c.room && c.result.length > 0 && c.result.length <= c.roomSize
+}
