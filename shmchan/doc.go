@@ -42,7 +42,8 @@
 // Config.Limits holds the peer to bytes, messages and wakes a second: what is
 // above is taken later. Config.OnFill tells when a ring is 80 or 90 percent full,
 // and for how long it stays so. Prepare and Adopt then move the channel to larger
-// memory while messages flow; nothing is lost or reordered. Stats has counters,
+// memory while messages flow; nothing is lost or reordered. Cancel takes back what
+// was prepared and not taken, Moved waits for the end of a move. Stats has counters,
 // sizes and latencies, and Ledger who owns which frame.
 //
 // # What the peer can and cannot do

@@ -258,6 +258,10 @@ func TestAPluginThatKnowsNoRingIsMadeNone(t *testing.T) {
 	if !strings.Contains(later.Reason(), "does not offer a ring") || later.ring != nil {
 		t.Errorf("%q", later.Reason())
 	}
+	// One that changes its mind has no way to get the memory any more.
+	if r, why := later.sendRing(Plan{}); r != nil || !strings.Contains(why, "without the socket") {
+		t.Errorf("%v, %q", r, why)
+	}
 }
 
 // A system that does not give the memory has calls over gRPC, and says why: here the
