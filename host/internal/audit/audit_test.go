@@ -223,7 +223,7 @@ func TestRecordFailsWhenItIsNotOnRecord(t *testing.T) {
 		}
 		defer f.Close()
 		l := &Log{file: f, maxBytes: maxBytes}
-		if err := l.append([]byte("x\n")); !errors.Is(err, unix.ENOSPC) {
+		if err := l.append([]byte("x\n"), 0); !errors.Is(err, unix.ENOSPC) {
 			t.Errorf("got %v", err)
 		}
 	})
