@@ -294,11 +294,13 @@ func find(plugin, name string, tools []manifest.Tool) (int, error) {
 	if name == "" && len(tools) == 1 {
 		return 0, nil
 	}
-	var names []string
 	for i, t := range tools {
 		if t.Name == name {
 			return i, nil
 		}
+	}
+	var names []string
+	for _, t := range tools {
 		names = append(names, plugin+"."+t.Name)
 	}
 	return 0, fmt.Errorf("%s offers %s", plugin, enumerate(names))
