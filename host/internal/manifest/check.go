@@ -96,10 +96,11 @@ type shape struct {
 type shapeKind int
 
 const (
-	whole  shapeKind = iota // decode it all
-	open                    // anything goes: decode nothing
-	object                  // look at the properties one by one
-	array                   // look at the elements one by one
+	whole     shapeKind = iota // decode it all
+	open                       // anything goes: decode nothing
+	object                     // look at the properties one by one
+	anyObject                  // an object, whatever is in it: decode nothing
+	array                      // look at the elements one by one
 )
 
 // shapeOf finds the parts that a schema leaves open. A schema with any keyword
@@ -118,11 +119,15 @@ func shapeOf(s *jsonschema.Schema) shape {
 		for name, p := range rest.Properties {
 			sh.properties[name] = shapeOf(p)
 		}
+		named := len(rest.Properties) + len(rest.Required)
 		rest.Properties, rest.Required, rest.PropertyOrder = nil, nil, nil
 		if extra := rest.AdditionalProperties; extra != nil && (isOpen(extra) || isNever(extra)) {
 			rest.AdditionalProperties = nil
 		}
 		if isOpen(&rest) {
+			if extra := s.AdditionalProperties; named == 0 && (extra == nil || !isNever(extra)) {
+				return shape{kind: anyObject}
+			}
 			return sh
 		}
 	case "array":
@@ -158,6 +163,8 @@ func (sh shape) decode(raw json.RawMessage, budget *int) (any, error) {
 	switch {
 	case sh.kind == open:
 		return nil, nil
+	case sh.kind == anyObject && first(raw) == '{':
+		return map[string]any{}, nil
 	case sh.kind == object && first(raw) == '{':
 		return sh.decodeObject(raw, budget)
 	case sh.kind == array && first(raw) == '[' && sh.items.kind == open:
