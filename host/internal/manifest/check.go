@@ -32,7 +32,7 @@ func Valid(raw []byte) error { return valid(raw) }
 // valid wants UTF-8 too, which json.Valid does not: readers differ in what they
 // make of other bytes, and a terminal may take 0x9b for an escape sequence.
 func valid(raw []byte) error {
-	if !json.Valid(raw) {
+	if !jsonscan.Valid(raw) {
 		return errNotJSON
 	}
 	if !utf8.Valid(raw) {
