@@ -90,10 +90,7 @@ func (l *Log) Record(e Entry) error {
 	if l.file == nil {
 		return fmt.Errorf("audit log: %w", os.ErrClosed)
 	}
-	line, err := encode(e, l.host, l.seq+1, l.now())
-	if err != nil {
-		return fmt.Errorf("audit log: %w", err)
-	}
+	line := encode(e, l.host, l.seq+1, l.now())
 	size, err := l.lockCurrent()
 	if err != nil {
 		return fmt.Errorf("audit log: %w", err)
