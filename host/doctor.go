@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"os"
+	"slices"
 	"time"
 
 	"github.com/ringfence/ringfence/host/internal/jail"
@@ -17,6 +18,20 @@ type Layer = jail.Layer
 
 // LevelError says which layers an isolation level lacks on this machine.
 type LevelError = jail.LevelError
+
+// Layers are those of the jail that this host's sandboxes are in, with those that
+// the machine does not give. They are tried now, if no sandbox was started yet.
+func (h *Host) Layers() ([]Layer, error) {
+	if err := h.enter(); err != nil {
+		return nil, err
+	}
+	defer h.active.Done()
+	j, err := h.factory.jail()
+	if err != nil {
+		return nil, err
+	}
+	return slices.Clone(j.Found().Layers), nil
+}
 
 // Diagnosis is what this machine gives sandboxes.
 type Diagnosis struct {

@@ -1,6 +1,7 @@
 package host
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -64,11 +65,16 @@ func (l *lazyFactory) stage() (*sandbox.Factory, string, error) {
 	if err := built(program); err != nil {
 		return nil, "", err
 	}
+	// The jail mostly waits for children that try its layers, and the program is 40 MB
+	// to copy and hash: one after the other they are a fifth of a first call.
+	copied := make(chan programCopy, 1)
+	go func() { copied <- l.copyProgram(program) }()
 	confinement, err := l.jail()
-	if err != nil {
+	p := <-copied
+	if err = cmp.Or(err, p.err); err != nil {
 		return nil, "", err
 	}
-	return l.program(program, confinement)
+	return l.made(confinement, p.path, p.loader), p.build, nil
 }
 
 func built(path string) error {
@@ -112,22 +118,29 @@ func (l *lazyFactory) openJail() (*jail.Jail, error) {
 	return confinement, nil
 }
 
-// program stages the sandbox program with everything that it loads: in its root
+// programCopy is the staged sandbox program, its loader within its root, and the
+// digest of all that is in there.
+type programCopy struct {
+	path, loader, build string
+	err                 error
+}
+
+// copyProgram stages the sandbox program with everything that it loads: in its root
 // there will be nothing else.
-func (l *lazyFactory) program(path string, confinement *jail.Jail) (*sandbox.Factory, string, error) {
+func (l *lazyFactory) copyProgram(path string) programCopy {
 	needs, err := dynlink.Of(path, filepath.Join(filepath.Dir(path), jail.LibraryFolder))
 	if err != nil {
-		return nil, "", err
+		return programCopy{err: err}
 	}
 	copies, err := l.copies("program", append([]stage.Item{{Path: path, Exec: true}}, libraries(needs)...)...)
 	if err != nil {
-		return nil, "", err
+		return programCopy{err: err}
 	}
 	var digests []string
 	for _, c := range copies {
 		digests = append(digests, c.SHA256)
 	}
-	return l.made(confinement, copies[0].Path, needs.Loader), strings.Join(digests, "+"), nil
+	return programCopy{path: copies[0].Path, loader: needs.Loader, build: strings.Join(digests, "+")}
 }
 
 // libraries are the items of what a program loads.

@@ -102,14 +102,21 @@ func (p *plugin) prepareKind(ctx context.Context) (*prepared, error) {
 }
 
 func (p *plugin) prepareModule(ctx context.Context) (*prepared, error) {
+	// The module is read and judged while the host's first call stages the program.
+	var m *module.Module
+	var unfit error
+	read := make(chan struct{})
+	go func() {
+		defer close(read)
+		m, unfit = module.Load(p.policy.Source(), p.policy.SHA256(), p.policy.Limits().Memory)
+	}()
 	factory, build, err := p.host.factory.get()
-	if err != nil {
+	<-read
+	switch {
+	case err != nil:
 		return nil, err
-	}
-	limits := p.policy.Limits()
-	m, err := module.Load(p.policy.Source(), p.policy.SHA256(), limits.Memory)
-	if err != nil {
-		return nil, p.unfit(err)
+	case unfit != nil:
+		return nil, p.unfit(unfit)
 	}
 	key := modcache.Inputs{
 		Module: m.Digest, Engine: p.policy.Engine(), Build: build,
@@ -294,11 +301,13 @@ func find(plugin, name string, tools []manifest.Tool) (int, error) {
 	if name == "" && len(tools) == 1 {
 		return 0, nil
 	}
-	var names []string
 	for i, t := range tools {
 		if t.Name == name {
 			return i, nil
 		}
+	}
+	var names []string
+	for _, t := range tools {
 		names = append(names, plugin+"."+t.Name)
 	}
 	return 0, fmt.Errorf("%s offers %s", plugin, enumerate(names))

@@ -15,6 +15,9 @@ type logged struct {
 }
 
 func (l logged) Record(e audit.Entry) error {
+	if !l.log.IsDebug() { // most do not: spare them the words
+		return l.Recorder.Record(e)
+	}
 	about := []any{"decision", e.Decision}
 	for _, field := range []struct{ name, value string }{
 		{"plugin", e.Plugin}, {"tool", e.Details.Tool}, {"call", e.Call}, {"reason", e.Reason},

@@ -53,7 +53,7 @@ func TestEachTransportEchoes(t *testing.T) {
 // TestRunInterleavesConditions measures one cell under each condition, in
 // processes of their own.
 func TestRunInterleavesConditions(t *testing.T) {
-	r, err := Run(Options{
+	r, err := Run(t.Context(), Options{
 		Transports: []string{"memcpy"}, Sizes: []int{64}, Conditions: Conditions,
 		Repetitions: 2, Budget: 1e6, Progress: t.Output(),
 	})
@@ -114,5 +114,20 @@ func eachTransport(b *testing.B, run func(b *testing.B, p peer, msg, reply []byt
 				run(b, p, payload(size), make([]byte, size))
 			})
 		}
+	}
+}
+
+// TestGapsLieBetweenRoundTrips: they take time, of which none is a round trip's.
+func TestGapsLieBetweenRoundTrips(t *testing.T) {
+	const gap, budget = 2e6, 20e6
+	r, err := measure(Cell{Transport: "memcpy", Size: 64, Condition: Free, BudgetNS: int64(budget), GapNS: int64(gap)})
+	if err != nil {
+		t.Fatal(err)
+	}
+	if most := int(budget/gap) + 1; r.RoundTrips > most {
+		t.Errorf("%d round trips in the time of at most %d gaps", r.RoundTrips, most)
+	}
+	if r.P50 >= gap {
+		t.Errorf("a round trip of %v ns, as long as a gap", r.P50)
 	}
 }

@@ -117,6 +117,7 @@ func roleCommand(role string) (*exec.Cmd, error) {
 	cmd := exec.Command(self)
 	cmd.Env = append(os.Environ(), roleEnv+"="+role)
 	cmd.Stderr = os.Stderr
+	OwnGroup(cmd)
 	return cmd, nil
 }
 

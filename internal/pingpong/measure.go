@@ -55,6 +55,7 @@ func measureRoundTrips(p peer, r *Result, msg, reply []byte) error {
 	budget := time.Duration(r.BudgetNS)
 	times := make([]int64, 0, maxRoundTrips)
 	for until, n := time.Now().Add(budget/5), 0; n < minRoundTrips || time.Now().Before(until); n++ {
+		busyUntil(time.Now(), time.Duration(r.GapNS))
 		if err := p.roundTrip(msg, reply); err != nil {
 			return err
 		}
@@ -64,6 +65,9 @@ func measureRoundTrips(p peer, r *Result, msg, reply []byte) error {
 	cpu, allocs := bothCPU(p), mallocs()
 	start := time.Now()
 	for last := time.Duration(0); len(times) < minRoundTrips || last < budget && len(times) < cap(times); {
+		if r.GapNS > 0 {
+			last = busyUntil(start, last+time.Duration(r.GapNS))
+		}
 		if err := p.roundTrip(msg, reply); err != nil {
 			return err
 		}
@@ -72,7 +76,9 @@ func measureRoundTrips(p peer, r *Result, msg, reply []byte) error {
 		last = now
 	}
 	n := float64(len(times))
-	r.CPUPerMessage = float64(bothCPU(p)-cpu) / (2 * n)
+	if r.GapNS == 0 { // else it would be the gaps'
+		r.CPUPerMessage = float64(bothCPU(p)-cpu) / (2 * n)
+	}
 	r.AllocsPerRoundTrip = float64(mallocs()-allocs) / n
 
 	slices.Sort(times)
@@ -82,6 +88,14 @@ func measureRoundTrips(p peer, r *Result, msg, reply []byte) error {
 		return errors.New("the echo is not what was sent")
 	}
 	return nil
+}
+
+// busyUntil computes until that time since start, and says what it is then.
+func busyUntil(start time.Time, until time.Duration) (now time.Duration) {
+	for now < until {
+		now = time.Since(start)
+	}
+	return now
 }
 
 // echoChecker is a peer whose last echo can be compared with what was sent.

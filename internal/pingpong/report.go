@@ -7,6 +7,7 @@ import (
 	"io"
 	"os"
 	"runtime"
+	"slices"
 	"strings"
 )
 
@@ -21,26 +22,64 @@ type Report struct {
 
 // Machine says where a report comes from.
 type Machine struct {
-	OS        string `json:"os"`
-	Arch      string `json:"arch"`
-	Kernel    string `json:"kernel"`
-	CPU       string `json:"cpu"`
-	CPUs      int    `json:"cpus"`
-	Go        string `json:"go"`
-	LoadAtEnd string `json:"load_at_end"` // 1, 5 and 15 minutes; what we cause ourselves is in it
+	OS     string `json:"os"`
+	Arch   string `json:"arch"`
+	Kernel string `json:"kernel"`
+	CPU    string `json:"cpu"`
+	CPUs   int    `json:"cpus"`
+	Go     string `json:"go"`
+	// Governor is what sets the first CPU's frequency; "unknown" where the kernel
+	// does not say, as in most virtual machines.
+	Governor string `json:"governor,omitempty"`
+	// Virtual says that a hypervisor announces itself: a page fault, a wake-up and a
+	// CPU of one's own cost several times as much there.
+	Virtual bool `json:"virtual,omitempty"`
+	// Load is that of 1, 5 and 15 minutes; at the end what we cause ourselves is in it.
+	LoadAtStart string `json:"load_at_start,omitempty"`
+	LoadAtEnd   string `json:"load_at_end"`
 }
 
-// ThisMachine describes the machine now.
-func ThisMachine() Machine {
+// ThisMachine describes the machine after a run that began under that load.
+func ThisMachine(loadAtStart string) Machine {
+	cpuinfo := procFile("/proc/cpuinfo")
 	return Machine{
-		OS:        runtime.GOOS,
-		Arch:      runtime.GOARCH,
-		Kernel:    strings.TrimSpace(procFile("/proc/sys/kernel/osrelease")),
-		CPU:       cpuModel(procFile("/proc/cpuinfo")),
-		CPUs:      runtime.NumCPU(),
-		Go:        runtime.Version(),
-		LoadAtEnd: strings.Join(strings.Fields(procFile("/proc/loadavg") + " - - -")[:3], " "),
+		OS:          runtime.GOOS,
+		Arch:        runtime.GOARCH,
+		Kernel:      strings.TrimSpace(procFile("/proc/sys/kernel/osrelease")),
+		CPU:         cpuField(cpuinfo, "model name"),
+		CPUs:        runtime.NumCPU(),
+		Go:          runtime.Version(),
+		Governor:    strings.TrimSpace(procFile("/sys/devices/system/cpu/cpu0/cpufreq/scaling_governor")),
+		Virtual:     slices.Contains(strings.Fields(cpuField(cpuinfo, "flags")), "hypervisor"),
+		LoadAtStart: loadAtStart,
+		LoadAtEnd:   Load(),
 	}
+}
+
+// Load is the machine's load now, of 1, 5 and 15 minutes.
+func Load() string {
+	return strings.Join(strings.Fields(procFile("/proc/loadavg") + " - - -")[:3], " ")
+}
+
+// load is the load in words.
+func (m Machine) load() string {
+	if m.LoadAtStart == "" { // a report of an older version
+		return m.LoadAtEnd + " at the end"
+	}
+	return m.LoadAtStart + " at the start, " + m.LoadAtEnd + " at the end"
+}
+
+// String describes the machine in a line for people.
+func (m Machine) String() string {
+	kind, governor := "", ""
+	if m.Virtual {
+		kind = " (virtual)"
+	}
+	if m.Governor != "" {
+		governor = ", governor " + m.Governor
+	}
+	return fmt.Sprintf("%s%s, %d CPUs%s, %s/%s, kernel %s, %s, load %s",
+		m.CPU, kind, m.CPUs, governor, m.OS, m.Arch, m.Kernel, m.Go, m.load())
 }
 
 func procFile(name string) string {
@@ -51,17 +90,18 @@ func procFile(name string) string {
 	return string(b)
 }
 
-func cpuModel(cpuinfo string) string {
+// cpuField is a field of the first CPU that has it.
+func cpuField(cpuinfo, name string) string {
 	for line := range strings.Lines(cpuinfo) {
-		if key, value, ok := strings.Cut(line, ":"); ok && strings.TrimSpace(key) == "model name" {
+		if key, value, ok := strings.Cut(line, ":"); ok && strings.TrimSpace(key) == name {
 			return strings.TrimSpace(value)
 		}
 	}
 	return "unknown"
 }
 
-func newReport(o Options, results [][]Result) *Report {
-	r := &Report{Machine: ThisMachine(), Repetitions: o.Repetitions}
+func newReport(o Options, loadAtStart string, results [][]Result) *Report {
+	r := &Report{Machine: ThisMachine(loadAtStart), Repetitions: o.Repetitions}
 	for _, repetitions := range results {
 		r.Results = append(r.Results, median(repetitions))
 	}
@@ -91,9 +131,7 @@ func ReadReport(rd io.Reader) (*Report, error) {
 // each condition.
 func (r *Report) MarkdownTables(w io.Writer) error {
 	var b bytes.Buffer
-	m := r.Machine
-	fmt.Fprintf(&b, "%s, %d CPUs, %s/%s, kernel %s, %s; load at the end %s; median of %d interleaved repetitions.\n",
-		m.CPU, m.CPUs, m.OS, m.Arch, m.Kernel, m.Go, m.LoadAtEnd, r.Repetitions)
+	fmt.Fprintf(&b, "%s; median of %d interleaved repetitions.\n", r.Machine, r.Repetitions)
 	if len(r.Targets) > 0 {
 		b.WriteString("\n| what | condition | target | measured | |\n|---|---|---|---|---|\n")
 		for _, t := range r.Targets {

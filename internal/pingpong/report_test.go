@@ -35,8 +35,9 @@ func sample() *Report {
 		cell("ring-spin", 64, Free, 200, 300, 300),
 		cell("ring-block", 64, Pinned, 8e3),
 	}
-	r := newReport(Options{Repetitions: 3}, results)
-	r.Machine = Machine{OS: "linux", Arch: "amd64", Kernel: "6.0", CPU: "a CPU", CPUs: 2, Go: "go1.26", LoadAtEnd: "0.1 0.2 0.3"}
+	r := newReport(Options{Repetitions: 3}, "", results)
+	r.Machine = Machine{OS: "linux", Arch: "amd64", Kernel: "6.0", CPU: "a CPU", CPUs: 2, Go: "go1.26",
+		Governor: "performance", Virtual: true, LoadAtStart: "0.0 0.1 0.2", LoadAtEnd: "0.1 0.2 0.3"}
 	return r
 }
 

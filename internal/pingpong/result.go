@@ -21,6 +21,9 @@ type Cell struct {
 	Size      int       `json:"size"`    // bytes of a message; 0 for bare words
 	Condition Condition `json:"condition"`
 	BudgetNS  int64     `json:"budget_ns"` // how long each part of it is measured
+	// GapNS is what the measuring side computes between two round trips, which does
+	// not count: a peer that spins gives up and sleeps where it is long enough.
+	GapNS int64 `json:"gap_ns,omitempty"`
 }
 
 // Result is what one repetition of a cell gave, or the median of several. Times

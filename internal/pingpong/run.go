@@ -1,6 +1,7 @@
 package pingpong
 
 import (
+	"context"
 	"encoding/json"
 	"errors"
 	"fmt"
@@ -18,28 +19,29 @@ type Options struct {
 	Conditions  []Condition
 	Repetitions int
 	Budget      time.Duration // for each of a cell's two parts
+	Gap         time.Duration // between two round trips; see Cell
 	Progress    io.Writer     // one line a repetition
 }
 
-// Run measures, and gives the report.
-func Run(o Options) (*Report, error) {
+// Run measures, and gives the report. With the context all of its processes end.
+func Run(ctx context.Context, o Options) (*Report, error) {
 	cells, err := plan(o)
 	if err != nil {
 		return nil, err
 	}
-	results := make([][]Result, len(cells))
+	results, load := make([][]Result, len(cells)), Load()
 	for rep := range o.Repetitions {
 		for _, condition := range o.Conditions {
 			fmt.Fprintf(o.Progress, "repetition %d of %d, %s\n", rep+1, o.Repetitions, condition)
 			err := under(condition, func(cpus []int) error {
-				return runCells(cells, results, condition, cpus)
+				return runCells(ctx, cells, results, condition, cpus)
 			})
 			if err != nil {
 				return nil, err
 			}
 		}
 	}
-	return newReport(o, results), nil
+	return newReport(o, load, results), nil
 }
 
 // plan lists the cells of a run in the order in which they are measured.
@@ -57,7 +59,7 @@ func plan(o Options) ([]Cell, error) {
 			if err != nil {
 				return nil, err
 			}
-			c := Cell{Transport: t.Name, Waiting: t.Waiting, Condition: condition, BudgetNS: int64(o.Budget)}
+			c := Cell{Transport: t.Name, Waiting: t.Waiting, Condition: condition, BudgetNS: int64(o.Budget), GapNS: int64(o.Gap)}
 			if t.bare {
 				cells = append(cells, c)
 				continue
@@ -70,12 +72,12 @@ func plan(o Options) ([]Cell, error) {
 	return cells, nil
 }
 
-func runCells(cells []Cell, results [][]Result, condition Condition, cpus []int) error {
+func runCells(ctx context.Context, cells []Cell, results [][]Result, condition Condition, cpus []int) error {
 	for i, c := range cells {
 		if c.Condition != condition {
 			continue
 		}
-		r, err := runCell(c, cpus)
+		r, err := runCell(ctx, c, cpus)
 		if err != nil {
 			return err
 		}
@@ -112,8 +114,9 @@ func under(condition Condition, f func(cpus []int) error) error {
 	return fmt.Errorf("no condition %q", condition)
 }
 
-// runCell measures one repetition in a worker, which may use the CPUs.
-func runCell(c Cell, cpus []int) (r Result, err error) {
+// runCell measures one repetition in a worker, which may use the CPUs. The worker
+// and its peer end with their standard input, and so with the context.
+func runCell(ctx context.Context, c Cell, cpus []int) (r Result, err error) {
 	arg, err := json.Marshal(c)
 	if err != nil {
 		return r, err
@@ -127,6 +130,7 @@ func runCell(c Cell, cpus []int) (r Result, err error) {
 		return r, err
 	}
 	defer func() { _ = hold.Close() }()
+	defer context.AfterFunc(ctx, func() { _ = hold.Close() })()
 	out, err := cmd.StdoutPipe()
 	if err != nil {
 		return r, err
@@ -141,6 +145,9 @@ func runCell(c Cell, cpus []int) (r Result, err error) {
 	}
 	err = json.NewDecoder(out).Decode(&r)
 	if err := errors.Join(err, cmd.Wait()); err != nil {
+		if ctx.Err() != nil {
+			return r, context.Cause(ctx)
+		}
 		return r, fmt.Errorf("%s, %d bytes, %s: %w", c.Transport, c.Size, c.Condition, err)
 	}
 	return r, nil

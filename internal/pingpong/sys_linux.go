@@ -31,7 +31,17 @@ func socketPair() (ours, theirs *os.File, err error) {
 // kills it when the thread that starts it ends, which in a Go program is when
 // the program does, unless a goroutine was locked to the thread.
 func dieWithParent(cmd *exec.Cmd) {
-	cmd.SysProcAttr = &syscall.SysProcAttr{Pdeathsig: syscall.SIGKILL}
+	OwnGroup(cmd)
+	cmd.SysProcAttr.Pdeathsig = syscall.SIGKILL
+}
+
+// OwnGroup keeps a terminal's Ctrl-C from a process: it is for whoever started it
+// to end it, in order, and to say why.
+func OwnGroup(cmd *exec.Cmd) {
+	if cmd.SysProcAttr == nil {
+		cmd.SysProcAttr = &syscall.SysProcAttr{}
+	}
+	cmd.SysProcAttr.Setpgid = true
 }
 
 // cpuTime is what a process has used since it began, all its threads together.

@@ -21,3 +21,6 @@ func cpuTime(int) time.Duration                    { return 0 }
 func usableCPUs() ([]int, error)                   { return nil, errLinux }
 func pinned(int, func() error) error               { return errLinux }
 func dieWithParent(*exec.Cmd)                      {}
+
+// OwnGroup does nothing here.
+func OwnGroup(*exec.Cmd) {}

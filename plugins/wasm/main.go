@@ -33,6 +33,13 @@ func main() {
 		fmt.Println("ringfence-plugin-wasm", build())
 		return
 	}
+	if len(os.Args) == 4 && os.Args[1] == timeCalls {
+		if err := printCallTimes(os.Args[2], os.Args[3]); err != nil {
+			fmt.Fprintln(os.Stderr, "ringfence-plugin-wasm:", err)
+			os.Exit(1)
+		}
+		return
+	}
 	serve.Serve(serve.New(taken(config())))
 }
 

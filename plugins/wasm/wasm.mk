@@ -21,7 +21,7 @@ WASM_ENV        = CGO_ENABLED=1 CGO_CFLAGS="-O2 -I$(WASM_PACKAGED)/include" \
                   CGO_LDFLAGS="-L$(CURDIR)/bin/lib -lwasmer" CGO_LDFLAGS_ALLOW='.*'
 WASM_LDFLAGS    = -s -w -extldflags '-Wl,-rpath,\$$ORIGIN/lib:/lib -Wl,-z,relro,-z,now'
 
-WASM_SOURCES    = $(shell find plugins/wasm pluginkit internal/seccomp \( -name '*.go' -o -name syscalls.txt \) -not -path '*/testdata/*' -not -name '*_test.go')
+WASM_SOURCES    = $(shell find plugins/wasm pluginkit shmchan internal/seccomp \( -name '*.go' -o -name syscalls.txt \) -not -path '*/testdata/*' -not -name '*_test.go')
 
 bin/lib/libwasmer.so: go.mod
 	@mkdir -p bin/lib

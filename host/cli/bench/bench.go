@@ -4,11 +4,16 @@
 // without a running sandbox, and, if there is one, another library's call. It does so
 // in one run, round by round: only ratios within a run mean anything elsewhere.
 //
-//	calls.go   calls over each way
-//	floors.go  bare round trips between two processes
-//	cold.go    starts
-//	peer.go    another program's calls
-//	ratios.go  what was aimed at
+//	report.go     what comes out
+//	calls.go      calls over each way
+//	floors.go     bare round trips between two processes
+//	engines.go    bare calls into an engine
+//	cold.go       starts, and fresh instances
+//	larger.go     a larger module
+//	decisions.go  questions to the policy
+//	idle_linux.go sandboxes that nobody calls
+//	peer.go       another program's calls
+//	ratios.go     what was aimed at
 package bench
 
 import (
@@ -40,76 +45,12 @@ type Config struct {
 	Peer string
 }
 
-// Report is what was measured. The names in its JSON form are stable: a name keeps its
-// meaning and unit, and new ones may come. Times are microseconds, and medians of the
-// rounds.
-type Report struct {
-	Machine pingpong.Machine `json:"machine"`
-	Rounds  int              `json:"rounds"` // everything is measured once a round
-	Rows    []Row            `json:"rows"`
-	Floors  []Floor          `json:"floors,omitempty"`
-	Peers   []Peer           `json:"peers,omitempty"`
-	Cold    []Cold           `json:"cold,omitempty"`
-	Ratios  []Ratio          `json:"ratios,omitempty"`
-}
-
-// Row is one way of a call with arguments of one size.
-type Row struct {
-	// Way is how calls travel; see ways.
-	Way string `json:"way"`
-	// Tool is "head", which reads the first byte of its arguments, or "echo", which
-	// returns them.
-	Tool string `json:"tool"`
-	Size int    `json:"size"` // bytes of arguments
-	// Calls is how many were measured, in all rounds.
-	Calls int `json:"calls"`
-	// P50 and P99 are of the whole call; SandboxP50 and SandboxP99 of the part of it
-	// between the host and the sandbox.
-	P50        float64 `json:"p50_us"`
-	P99        float64 `json:"p99_us"`
-	SandboxP50 float64 `json:"sandbox_p50_us"`
-	SandboxP99 float64 `json:"sandbox_p99_us"`
-	// SpeedUp is how many times the median call over gRPC takes as long, in the
-	// sandbox part, in the same run.
-	SpeedUp float64 `json:"speed_up_over_grpc"`
-}
-
-// Floor is a round trip between two processes without a guest.
-type Floor struct {
-	// What is "atomic" and "futex" (two words, no message), "ring_spinning",
-	// "ring_blocking", "unix" (a socket), "grpc" (go-plugin's), or "memcpy" (a message
-	// copied once, within one process).
-	What string  `json:"what"`
-	Size int     `json:"size"` // bytes of the message each way; 0 for words
-	P50  float64 `json:"p50_us"`
-	P99  float64 `json:"p99_us"`
-}
-
-// Peer is a call of another library's, in its own process.
-type Peer struct {
-	Way   string  `json:"way"`
-	Tool  string  `json:"tool"` // as in Row
-	Size  int     `json:"size"`
-	Calls int     `json:"calls"`
-	P50   float64 `json:"p50_us"`
-	P99   float64 `json:"p99_us"`
-}
-
-// Cold is a first call.
-type Cold struct {
-	ModuleBytes int64 `json:"module_bytes"`
-	// Cached says that the compiled module was at hand.
-	Cached bool `json:"cached"`
-	// Host is from opening a host to the first answer, and Sandbox what of it, or of
-	// the first call of a plugin in a host that runs, went into starting the sandbox.
-	Host    float64 `json:"host_us"`
-	Sandbox float64 `json:"sandbox_us"`
-	Runs    int     `json:"runs"`
-}
-
 // Run measures.
 func Run(ctx context.Context, c Config) (_ *Report, err error) {
-	b := &bench{Config: c, sizes: []int{64, 4 << 10, 64 << 10, 1 << 20, 4 << 20}, slice: 150 * time.Millisecond, rounds: 3}
+	b := &bench{
+		Config: c, load: pingpong.Load(), sizes: []int{64, 4 << 10, 64 << 10, 1 << 20, 4 << 20}, slice: 150 * time.Millisecond, rounds: 3,
+		hosts: map[string]*host.Host{}, floors: map[Floor][]pingpong.Result{}, peers: map[Peer][]Peer{}, cold: map[start][]Cold{}, instances: map[start][]Instances{},
+	}
 	if c.Quick {
 		b.sizes, b.slice, b.rounds = []int{64, 64 << 10, 1 << 20}, 60*time.Millisecond, 1
 	}
@@ -118,48 +59,73 @@ func Run(ctx context.Context, c Config) (_ *Report, err error) {
 		return nil, err
 	}
 	for round := range b.rounds {
-		fmt.Fprintf(c.Out, "round %d of %d\n", round+1, b.rounds)
-		if err := b.round(ctx); err != nil {
+		if err := b.round(ctx, round); err != nil {
 			return nil, err
 		}
 	}
-	r := &Report{Machine: pingpong.ThisMachine(), Rounds: b.rounds, Rows: b.rows(), Floors: b.floorRows(), Peers: b.peerRows(), Cold: b.coldRows()}
+	r := &Report{Jail: b.jail, Rounds: b.rounds, Rows: b.rows(), Floors: b.floorRows(), Peers: b.peerRows(), Cold: b.coldRows(), Instances: b.instanceRows()}
 	if !c.CallsOnly {
+		if err := b.once(ctx, r); err != nil {
+			return nil, err
+		}
 		r.Ratios = ratios(r)
 	}
+	r.Machine = pingpong.ThisMachine(b.load)
 	return r, nil
 }
 
 type bench struct {
 	Config
+	load   string // of the machine, at the start
 	sizes  []int
 	slice  time.Duration // for each cell of a round
 	rounds int
 
-	dir    string       // of policies
-	hosts  []*host.Host // by way
-	cells  []*cell
-	floors map[Floor][]pingpong.Result // by What and Size
-	peers  map[Peer][]Peer             // by Way, Tool and Size
-	cold   map[bool][]Cold             // by Cached
+	dir       string                // of policies
+	hosts     map[string]*host.Host // by the ways' names of them
+	jail      Jail
+	cells     []*cell
+	floors    map[Floor][]pingpong.Result // by What, Size and Gap
+	peers     map[Peer][]Peer             // by Way, Tool and Size
+	cold      map[start][]Cold
+	instances map[start][]Instances
 }
 
-func (b *bench) round(ctx context.Context) error {
-	if !b.CallsOnly {
-		if err := b.measureFloors(); err != nil {
+func (b *bench) progress(format string, args ...any) { fmt.Fprintf(b.Out, format+"\n", args...) }
+
+func (b *bench) round(ctx context.Context, round int) error {
+	name := fmt.Sprintf("round %d of %d: ", round+1, b.rounds)
+	if b.CallsOnly {
+		b.progress(name + "calls")
+		return b.measureCalls(ctx)
+	}
+	for _, step := range []struct {
+		name    string
+		measure func(context.Context) error
+	}{
+		{"round trips", b.measureFloors}, {"bare engines", b.measureEngines}, {"calls", b.measureCalls}, {"round trips with the gaps of calls", b.measureGapped},
+		{"the peer", b.measurePeer}, {"first calls", b.measureCold},
+	} {
+		if step.name == "the peer" && b.Peer == "" {
+			continue
+		}
+		b.progress(name + step.name)
+		if err := step.measure(ctx); err != nil {
 			return err
 		}
 	}
-	if err := b.measureCalls(ctx); err != nil {
+	return nil
+}
+
+// once measures what takes long, or hardly differs from round to round.
+func (b *bench) once(ctx context.Context, r *Report) (err error) {
+	b.progress("decisions of the policy")
+	if r.Decisions, err = b.measureDecisions(ctx); err != nil || b.Quick {
 		return err
 	}
-	if b.CallsOnly {
-		return nil
-	}
-	if err := b.measurePeer(ctx); err != nil {
-		return err
-	}
-	return b.measureCold(ctx)
+	b.progress("idle sandboxes")
+	r.Idle, err = b.measureIdle(ctx)
+	return err
 }
 
 // quantile sorts, and gives microseconds.

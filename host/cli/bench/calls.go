@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 	"time"
 
@@ -14,23 +15,34 @@ import (
 )
 
 const policyText = `
+ringfence {
+  max_sandboxes = 16
+}
+
 plugin "session" {
   source   = "TOOLS/echo.wasm"
+  engine   = "wasmer"
+  lifetime = "session"
+}
+
+plugin "wazero" {
+  source   = "TOOLS/echo.wasm"
+  engine   = "wazero"
   lifetime = "session"
 }
 
 plugin "fresh" {
   source   = "TOOLS/echo.wasm"
+  engine   = "wasmer"
   lifetime = "call"
 }
 `
 
 // way is how a call can travel.
 type way struct {
-	name, plugin string
-	// options are those of the way's host; nil: the host of "ring" has the plugin, too.
-	options   func(*host.Options)
-	transport string
+	name string
+	// host is that of the way: one of hostKinds.
+	host, plugin string
 	// pause is what lies between two calls: longer than an instance takes to be made.
 	// Such a way is measured with the smallest arguments only.
 	pause time.Duration
@@ -38,23 +50,53 @@ type way struct {
 
 const pause = 40 * time.Millisecond
 
-var ways = []way{
-	// Over gRPC, the portable way.
-	{"grpc", "session", func(o *host.Options) { o.NoRing = true }, "grpc", 0},
-	// Over the ring, without windows.
-	{"ring_copying", "session", func(o *host.Options) { o.NoWindows = true }, "ring", 0},
-	// In place, in windows of the guest's memory, as it is by default.
-	{"ring", "session", func(*host.Options) {}, "ring", 0},
-	// The same, and whoever waits sleeps, on both sides.
-	{"ring_blocking", "session", func(o *host.Options) { o.NoSpin = true }, "ring", 0},
-	// A fresh instance for each call, calls as fast as these get ready.
-	{"ring_fresh", "fresh", nil, "ring", 0},
-	// Both lifetimes, with pauses in which the next instance gets ready.
-	{"ring_paced", "session", nil, "ring", pause},
-	{"ring_fresh_paced", "fresh", nil, "ring", pause},
+// hostKinds are the hosts, by what sets them apart from one by default.
+var hostKinds = map[string]func(*host.Options){
+	"ring":     func(*host.Options) {},
+	"grpc":     func(o *host.Options) { o.NoRing = true },
+	"copying":  func(o *host.Options) { o.NoWindows = true },
+	"blocking": func(o *host.Options) { o.NoSpin = true },
 }
 
-const theRing = 2 // in ways
+var ways = []way{
+	// Over gRPC, the portable way.
+	{"grpc", "grpc", "session", 0},
+	// Over the ring, without windows.
+	{"ring_copying", "copying", "session", 0},
+	// In place, in windows of the guest's memory, as it is by default.
+	{"ring", "ring", "session", 0},
+	// The same, and whoever waits sleeps, on both sides.
+	{"ring_blocking", "blocking", "session", 0},
+	// A fresh instance for each call, calls as fast as these get ready.
+	{"ring_fresh", "ring", "fresh", 0},
+	// Both lifetimes, with pauses in which the next instance gets ready.
+	{"ring_paced", "ring", "session", pause},
+	{"ring_fresh_paced", "ring", "fresh", pause},
+	// The other engine.
+	{"grpc_wazero", "grpc", "wazero", 0},
+	{"ring_wazero", "ring", "wazero", 0},
+	{"ring_wazero_blocking", "blocking", "wazero", 0},
+}
+
+// engine is the engine of the way's plugin.
+func (w way) engine() string {
+	if w.plugin == "wazero" {
+		return "wazero"
+	}
+	return "wasmer"
+}
+
+// baseline is the way over gRPC into the same engine.
+func (w way) baseline() int {
+	if w.engine() == "wazero" {
+		return wayNamed("grpc_wazero")
+	}
+	return wayNamed("grpc")
+}
+
+func wayNamed(name string) int {
+	return slices.IndexFunc(ways, func(w way) bool { return w.name == name })
+}
 
 // cell is one way, tool and size, round by round.
 type cell struct {
@@ -66,7 +108,7 @@ type cell struct {
 	sandboxP50, sandboxP99 []float64
 }
 
-// open starts a host for each way, with its sandbox running.
+// open starts the hosts, with the sandboxes of their ways running.
 func (b *bench) open(ctx context.Context) error {
 	tools, err := filepath.Abs(b.Tools)
 	if err != nil {
@@ -81,29 +123,41 @@ func (b *bench) open(ctx context.Context) error {
 		return err
 	}
 	for _, way := range ways {
-		h, err := b.hostOf(policy, way)
-		if err != nil {
-			return err
+		if b.CallsOnly && way.engine() != "wasmer" {
+			continue
 		}
-		b.hosts = append(b.hosts, h)
-		r, err := h.Call(ctx, way.plugin+".head", nil)
-		if err != nil {
+		if err := b.openWay(ctx, policy, way); err != nil {
 			return err
-		}
-		if r.Transport != way.transport {
-			return fmt.Errorf("calls go over %s, not %s: %s", r.Transport, way.transport, h.Status()[0].Reason)
 		}
 	}
-	return nil
+	b.jail.Level = string(policy.Settings().Isolation)
+	b.jail.Layers, err = b.hosts["ring"].Layers()
+	return err
 }
 
-func (b *bench) hostOf(policy *policies.Policy, w way) (*host.Host, error) {
-	if w.options == nil {
-		return b.hosts[theRing], nil
+func (b *bench) openWay(ctx context.Context, policy *policies.Policy, w way) error {
+	h := b.hosts[w.host]
+	if h == nil {
+		options := b.Options
+		hostKinds[w.host](&options)
+		var err error
+		if h, err = host.Open(policy, options); err != nil {
+			return err
+		}
+		b.hosts[w.host] = h
 	}
-	options := b.Options
-	w.options(&options)
-	return host.Open(policy, options)
+	r, err := h.Call(ctx, w.plugin+".head", nil)
+	if err != nil {
+		return err
+	}
+	want := "ring"
+	if w.host == "grpc" {
+		want = "grpc"
+	}
+	if r.Transport != want {
+		return fmt.Errorf("calls go over %s, not %s: %s", r.Transport, want, h.Status()[0].Reason)
+	}
+	return nil
 }
 
 // policy loads a policy in which TOOLS stands for the folder of the tools.
@@ -117,10 +171,8 @@ func (b *bench) policy(name, text string) (*policies.Policy, error) {
 
 func (b *bench) close() error {
 	var errs []error
-	for i, h := range b.hosts {
-		if ways[i].options != nil {
-			errs = append(errs, h.Close())
-		}
+	for _, h := range b.hosts {
+		errs = append(errs, h.Close())
 	}
 	if b.dir != "" {
 		errs = append(errs, os.RemoveAll(b.dir))
@@ -133,7 +185,7 @@ func (b *bench) measureCalls(ctx context.Context) error {
 		for _, size := range b.sizes {
 			for way := range ways {
 				paced := ways[way].pause > 0
-				if paced && (tool != "head" || size != b.sizes[0] || b.CallsOnly) {
+				if paced && (tool != "head" || size != b.sizes[0] || b.CallsOnly) || b.CallsOnly && ways[way].engine() != "wasmer" {
 					continue
 				}
 				if err := b.measure(ctx, way, tool, size); err != nil {
@@ -160,7 +212,7 @@ func (b *bench) measure(ctx context.Context, way int, tool string, size int) err
 			return err
 		}
 		at := time.Now()
-		r, err := b.hosts[way].Call(ctx, name, arguments)
+		r, err := b.hosts[ways[way].host].Call(ctx, name, arguments)
 		if err != nil {
 			return fmt.Errorf("%s with %d bytes over %s: %w", tool, size, ways[way].name, err)
 		}
@@ -205,9 +257,9 @@ func (b *bench) cell(way int, tool string, size int) *cell {
 func (b *bench) rows() []Row {
 	rows := []Row{}
 	for _, c := range b.cells {
-		grpc := median(b.cell(0, c.tool, c.size).sandboxP50)
+		grpc := median(b.cell(ways[c.way].baseline(), c.tool, c.size).sandboxP50)
 		row := Row{
-			Way: ways[c.way].name, Tool: c.tool, Size: c.size, Calls: c.calls,
+			Way: ways[c.way].name, Engine: ways[c.way].engine(), Tool: c.tool, Size: c.size, Calls: c.calls,
 			P50: median(c.p50), P99: median(c.p99), SandboxP50: median(c.sandboxP50), SandboxP99: median(c.sandboxP99),
 		}
 		row.SpeedUp = grpc / row.SandboxP50

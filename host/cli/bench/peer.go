@@ -12,6 +12,8 @@ import (
 	"slices"
 	"strconv"
 	"strings"
+
+	"github.com/ringfence/ringfence/internal/pingpong"
 )
 
 // measurePeer has another program measure its own library's calls: in a module of its
@@ -19,17 +21,17 @@ import (
 // called with the sizes, comma-separated, and the milliseconds for each figure, and
 // prints a JSON array of Peer.
 func (b *bench) measurePeer(ctx context.Context) error {
-	if b.Peer == "" {
-		return nil
-	}
 	var sizes []string
 	for _, size := range b.sizes {
 		sizes = append(sizes, strconv.Itoa(size))
 	}
 	cmd := exec.CommandContext(ctx, b.Peer, strings.Join(sizes, ","), strconv.FormatInt(b.slice.Milliseconds(), 10))
 	cmd.Stderr = os.Stderr
+	pingpong.OwnGroup(cmd)
 	out, err := cmd.Output()
-	if err != nil {
+	if ctx.Err() != nil {
+		return context.Cause(ctx)
+	} else if err != nil {
 		return fmt.Errorf("the peer %s: %w", b.Peer, err)
 	}
 	var rows []Peer
@@ -40,9 +42,6 @@ func (b *bench) measurePeer(ctx context.Context) error {
 	}
 	if len(rows) == 0 {
 		return errors.New("the peer has measured nothing")
-	}
-	if b.peers == nil {
-		b.peers = map[Peer][]Peer{}
 	}
 	for _, row := range rows {
 		key := Peer{Way: row.Way, Tool: row.Tool, Size: row.Size}

@@ -11,6 +11,7 @@ import (
 var curves = []struct{ way, label, colour, dash string }{
 	{"ring", "ring, in place", "#c2185b", ""},
 	{"ring_blocking", "ring, in place, blocking", "#1565c0", ""},
+	{"ring_wazero", "ring, in place, wazero", "#00838f", ""},
 	{"ring_copying", "ring, copying", "#2e7d32", ""},
 	{"ring_fresh", "ring, fresh instance", "#8d6e63", ""},
 	{"grpc", "gRPC", "#6a1b9a", ""},

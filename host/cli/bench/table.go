@@ -12,7 +12,10 @@ import (
 var labels = map[string]string{
 	"grpc": "gRPC", "ring_copying": "ring, copying", "ring": "ring, in place", "ring_blocking": "ring, in place, blocking",
 	"ring_fresh": "ring, fresh instance", "ring_paced": "ring, after a pause", "ring_fresh_paced": "ring, fresh, after a pause",
+	"grpc_wazero": "gRPC, wazero", "ring_wazero": "ring, wazero", "ring_wazero_blocking": "ring, wazero, blocking",
 	"atomic": "two words", "futex": "two words, futex", "ring_spinning": "bare ring", "unix": "Unix socket", "memcpy": "memcpy, once",
+	"ring_gapped": "bare ring, with the gaps of calls", "ring_blocking_gapped": "bare ring, blocking, with the gaps of calls",
+	"engine_wasmer": "a call within wasmer, one process", "engine_wazero": "a call within wazero, one process",
 }
 
 func label(way string) string {
@@ -48,10 +51,28 @@ func (r *Report) Print(w io.Writer) error {
 	}
 	r.printFloors(t, bar)
 	r.printCold(t)
+	r.printDecisions(t)
+	r.printIdle(t)
 	r.printRatios(t)
-	m := r.Machine
-	fmt.Fprintf(t, "\n%s, %d CPUs, %s/%s, kernel %s, load %s, median of %d; bars are logarithmic\n", m.CPU, m.CPUs, m.OS, m.Arch, m.Kernel, m.LoadAtEnd, r.Rounds)
+	fmt.Fprintf(t, "\n%s; median of %d; bars are logarithmic\nSandboxes in the jail, level %s: %s\n", r.Machine, r.Rounds, r.Jail.Level, r.Jail)
 	return t.Flush()
+}
+
+// String lists the layers, for people.
+func (j Jail) String() string {
+	var on, off []string
+	for _, l := range j.Layers {
+		if l.On {
+			on = append(on, l.Name)
+		} else {
+			off = append(off, l.Name)
+		}
+	}
+	text := strings.Join(on, ", ")
+	if len(off) > 0 {
+		text += "; not: " + strings.Join(off, ", ")
+	}
+	return text
 }
 
 func (r *Report) longest() float64 {
@@ -83,14 +104,40 @@ func (r *Report) printFloors(w io.Writer, bar func(float64) string) {
 
 func (r *Report) printCold(w io.Writer) {
 	if len(r.Cold) > 0 {
-		fmt.Fprintf(w, "\nA first call\tnew host\tof which the sandbox\t\t\t\t\n")
+		fmt.Fprintf(w, "\nA first call\tnew host p50\tp99\tanother sandbox p50\tp99\t\t\n")
 	}
 	for _, c := range r.Cold {
-		name := "  module to be compiled"
+		name := "module to be compiled"
 		if c.Cached {
-			name = "  module compiled"
+			name = "module compiled"
 		}
-		fmt.Fprintf(w, "%s, %.1f MB\t%s\t%s\t\t\t\t\n", name, float64(c.ModuleBytes)/1e6, micros(c.Host), micros(c.Sandbox))
+		fmt.Fprintf(w, "  %s, %s\t%s\t%s\t%s\t%s\t\t\n", name, moduleName(c.Engine, c.ModuleBytes), micros(c.Host), micros(c.HostP99), micros(c.Sandbox), micros(c.SandboxP99))
+	}
+	if len(r.Instances) > 0 {
+		fmt.Fprintf(w, "\nFresh instances, call after call\tcall p50\tp99\ta second\t\t\t\n")
+	}
+	for _, i := range r.Instances {
+		fmt.Fprintf(w, "  %s\t%s\t%s\t%.0f\t\t\t\n", moduleName(i.Engine, i.ModuleBytes), micros(i.P50), micros(i.P99), i.PerSecond)
+	}
+}
+
+func moduleName(engine string, bytes int64) string {
+	return fmt.Sprintf("%s, %.1f MB", engine, float64(bytes)/1e6)
+}
+
+func (r *Report) printDecisions(w io.Writer) {
+	if len(r.Decisions) > 0 {
+		fmt.Fprintf(w, "\nA decision of the policy\tp50\tp99\tallocations\tnet/url alone\t\t\n")
+	}
+	for _, d := range r.Decisions {
+		fmt.Fprintf(w, "  %d rules, %s\t%s\t%s\t%.0f\t%s\t\t\n", d.Rules, d.Shape, micros(d.P50), micros(d.P99), d.Allocations, micros(d.Parse))
+	}
+}
+
+func (r *Report) printIdle(w io.Writer) {
+	if i := r.Idle; i != nil {
+		fmt.Fprintf(w, "\n%d idle sandboxes\tp50\tp99\t\t\t\t\n  private memory of each\t%.1f MiB\t%.1f MiB\t\t\t\t\n  start of each\t%s\t%s\t\t\t\t\n  CPU of all in %.0f s\t%.2f %%\t\t\t\t\t\n",
+			i.Sandboxes, i.Private, i.PrivateP99, micros(i.Start), micros(i.StartP99), i.Seconds, i.CPU)
 	}
 }
 
@@ -135,6 +182,8 @@ func micros(us float64) string {
 		return fmt.Sprintf("%.1f ms", us/1000)
 	case us >= 100:
 		return fmt.Sprintf("%.0f µs", us)
+	case us >= 1:
+		return fmt.Sprintf("%.1f µs", us)
 	}
-	return fmt.Sprintf("%.1f µs", us)
+	return fmt.Sprintf("%.2f µs", us)
 }

@@ -1,10 +1,8 @@
 package audit
 
 import (
-	"bytes"
-	"encoding/json"
+	"strconv"
 	"time"
-	"unicode/utf8"
 )
 
 // Decision is what the host decided.
@@ -63,55 +61,86 @@ const (
 	maxPath   = 1 << 10
 )
 
-// record is the form in the file. The order of its fields is part of the format.
-type record struct {
-	V        int      `json:"v"`
-	Time     string   `json:"time"`
-	Seq      uint64   `json:"seq"`
-	Host     string   `json:"host"`
-	Plugin   string   `json:"plugin,omitempty"`
-	Call     string   `json:"call,omitempty"`
-	Kind     string   `json:"kind"`
-	Decision string   `json:"decision"`
-	Rule     string   `json:"rule,omitempty"`
-	Reason   string   `json:"reason,omitempty"`
-	Details  *Details `json:"details,omitempty"`
+// encode gives the line of an entry: one JSON object, in ASCII. The order of its fields
+// is part of the format. It is on the way of every call, twice, and package json, which
+// has to find out what it was given and whose output was then read once more, took
+// longer than the kernel takes to write it.
+func encode(e Entry, host string, seq uint64, now time.Time) []byte {
+	l := line(make([]byte, 0, 384))
+	l = append(l, `{"v":`...)
+	l = strconv.AppendInt(l, Version, 10)
+	l = append(l, `,"time":"`...)
+	l = now.UTC().AppendFormat(l, "2006-01-02T15:04:05.000000000Z")
+	l = append(l, `","seq":`...)
+	l = strconv.AppendUint(l, seq, 10)
+	l.must("host", host, maxName)
+	l.text("plugin", e.Plugin, maxName)
+	l.text("call", e.Call, maxName)
+	l.must("kind", e.Kind, maxName)
+	l.must("decision", string(e.Decision), maxName)
+	l.text("rule", e.Rule, maxRule)
+	l.text("reason", e.Reason, maxReason)
+	if e.Details != (Details{}) {
+		l.details(e.Details)
+	}
+	return append(l, "}\n"...)
 }
 
-// encode gives the line of an entry.
-func encode(e Entry, host string, seq uint64, now time.Time) ([]byte, error) {
-	r := record{
-		V:        Version,
-		Time:     now.UTC().Format("2006-01-02T15:04:05.000000000Z"),
-		Seq:      seq,
-		Host:     bounded(host, maxName),
-		Plugin:   bounded(e.Plugin, maxName),
-		Call:     bounded(e.Call, maxName),
-		Kind:     bounded(e.Kind, maxName),
-		Decision: bounded(string(e.Decision), maxName),
-		Rule:     bounded(e.Rule, maxRule),
-		Reason:   bounded(e.Reason, maxReason),
+// line is the beginning of a record, to which fields are added.
+type line []byte
+
+func (l *line) details(d Details) {
+	*l = append(*l, `,"details":`...)
+	at := len(*l)
+	l.text("tool", d.Tool, maxName)
+	l.text("method", d.Method, maxName)
+	l.text("url", RedactURL(d.URL), maxURL)
+	l.number("status", int64(d.Status))
+	l.number("sent_bytes", d.Sent)
+	l.number("received_bytes", d.Received)
+	l.text("secret", d.Secret, maxName)
+	l.text("workspace", d.Workspace, maxName)
+	l.text("path", d.Path, maxPath)
+	l.text("to", d.To, maxPath)
+	l.text("key", d.Key, maxName)
+	l.text("parent", d.Parent, maxName)
+	l.text("cause", d.Cause, maxName)
+	l.number("duration_ns", int64(d.Duration))
+	if at == len(*l) { // a URL of which nothing may be recorded
+		*l = append(*l, '{')
 	}
-	if d := e.Details; d != (Details{}) {
-		d.Tool, d.Method, d.Secret, d.Cause = bounded(d.Tool, maxName), bounded(d.Method, maxName), bounded(d.Secret, maxName), bounded(d.Cause, maxName)
-		d.Key, d.Parent = bounded(d.Key, maxName), bounded(d.Parent, maxName)
-		d.Workspace, d.Path, d.To = bounded(d.Workspace, maxName), bounded(d.Path, maxPath), bounded(d.To, maxPath)
-		d.URL = bounded(RedactURL(d.URL), maxURL)
-		r.Details = &d
+	(*l)[at] = '{' // where the first field has its comma
+	*l = append(*l, '}')
+}
+
+// text adds a field, unless it is empty.
+func (l *line) text(name, value string, most int) {
+	if value != "" {
+		l.must(name, value, most)
 	}
-	var b bytes.Buffer
-	enc := json.NewEncoder(&b)
-	enc.SetEscapeHTML(false)
-	if err := enc.Encode(r); err != nil {
-		return nil, err
+}
+
+// must adds a field, of at most so many bytes when encoded.
+func (l *line) must(name, value string, most int) {
+	*l = append(append(append(*l, `,"`...), name...), `":"`...)
+	*l = append(appendText(*l, bounded(value, most)), '"')
+}
+
+// number adds a field, unless it is 0.
+func (l *line) number(name string, n int64) {
+	if n != 0 {
+		*l = append(append(append(*l, `,"`...), name...), `":`...)
+		*l = strconv.AppendInt(*l, n, 10)
 	}
-	return ascii(b.Bytes()), nil
 }
 
 const ellipsis = "…"
 
 // bounded cuts s so that its encoded form has at most so many bytes.
 func bounded(s string, most int) string {
+	if len(s) <= most/6 { // no byte takes more
+		return s
+	}
 	size, keep := 0, 0 // keep: what fits with an ellipsis behind it
 	for i, r := range s {
 		if size <= most-encodedLen('…') {
@@ -137,26 +166,42 @@ func encodedLen(r rune) int {
 	return 6
 }
 
-// ascii writes every character beyond printable ASCII as a JSON escape: C1
-// controls and direction marks are as dangerous to a terminal as ESC, which JSON
-// escapes itself. Outside strings JSON has no such characters.
-func ascii(line []byte) []byte {
-	out := make([]byte, 0, len(line)+64)
-	for len(line) > 1 {
-		r, n := utf8.DecodeRune(line)
+// appendText writes the inside of a JSON string in printable ASCII. Characters beyond
+// that become escapes: C1 controls and direction marks are as dangerous to a terminal as
+// ESC. What is no UTF-8 becomes U+FFFD.
+func appendText(b []byte, s string) []byte {
+	for _, r := range s {
 		switch {
+		case r == '"', r == '\\':
+			b = append(b, '\\', byte(r))
+		case r >= ' ' && r < 0x7f:
+			b = append(b, byte(r))
 		case r > 0xffff:
 			r -= 0x10000
-			out = appendEscape(out, 0xd800+r>>10)
-			out = appendEscape(out, 0xdc00+r&0x3ff)
-		case r >= 0x7f:
-			out = appendEscape(out, r)
+			b = appendEscape(b, 0xd800+r>>10)
+			b = appendEscape(b, 0xdc00+r&0x3ff)
 		default:
-			out = append(out, byte(r))
+			b = appendControl(b, r)
 		}
-		line = line[n:]
 	}
-	return append(out, '\n')
+	return b
+}
+
+// appendControl writes the controls that JSON has names for by these.
+func appendControl(b []byte, r rune) []byte {
+	switch r {
+	case '\b':
+		return append(b, `\b`...)
+	case '\f':
+		return append(b, `\f`...)
+	case '\n':
+		return append(b, `\n`...)
+	case '\r':
+		return append(b, `\r`...)
+	case '\t':
+		return append(b, `\t`...)
+	}
+	return appendEscape(b, r)
 }
 
 func appendEscape(b []byte, r rune) []byte {

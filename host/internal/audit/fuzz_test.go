@@ -16,9 +16,10 @@ func FuzzRecord(f *testing.F) {
 	f.Add("\xff\xfe", "😀\u2028", "http://VALUE@VALUE@h/VALUE?a=VALUE", uint16(1000))
 	f.Fuzz(func(t *testing.T, name, reason, url string, times uint16) {
 		reason = strings.Repeat(reason, int(times)%2000+1)
-		line, err := encode(Entry{Plugin: name, Call: name, Kind: name, Rule: name, Reason: reason, Details: Details{Method: name, URL: url + "?secret=VALUE"}}, name, 1, time.Unix(0, 0))
-		if err != nil {
-			t.Fatal(err)
+		entry := Entry{Plugin: name, Call: name, Kind: name, Rule: name, Reason: reason, Details: Details{Method: name, URL: url + "?secret=VALUE"}}
+		line := encode(entry, name, 1, time.Unix(0, 0))
+		if want, err := reference(entry, name, 1, time.Unix(0, 0)); err != nil || !bytes.Equal(line, want) {
+			t.Fatalf("%s, package json writes %s, %v", line, want, err)
 		}
 		if len(line) > MaxRecord || line[len(line)-1] != '\n' {
 			t.Fatalf("%d bytes (maximum %d), ends in %q", len(line), MaxRecord, line[len(line)-1])

@@ -90,15 +90,13 @@ func (l *Log) Record(e Entry) error {
 	if l.file == nil {
 		return fmt.Errorf("audit log: %w", os.ErrClosed)
 	}
-	line, err := encode(e, l.host, l.seq+1, l.now())
+	line := encode(e, l.host, l.seq+1, l.now())
+	size, err := l.lockCurrent()
 	if err != nil {
 		return fmt.Errorf("audit log: %w", err)
 	}
-	if err := l.lockCurrent(); err != nil {
-		return fmt.Errorf("audit log: %w", err)
-	}
 	defer l.unlock()
-	if err := l.append(line); err != nil {
+	if err := l.append(line, size); err != nil {
 		return fmt.Errorf("audit log: %w", err)
 	}
 	l.seq++
@@ -118,24 +116,28 @@ func (l *Log) Close() error {
 }
 
 // lockCurrent locks the file that is now at the path: another host may have
-// rotated the one that is open here, or somebody may have deleted it.
-func (l *Log) lockCurrent() error {
+// rotated the one that is open here, or somebody may have deleted it. It gives the
+// file's size, which nobody changes while it is locked.
+//
+// It is on the way of every call, twice, so it asks the kernel as little as it can,
+// and without os.FileInfo, which is on the heap.
+func (l *Log) lockCurrent() (size int64, err error) {
 	deadline := time.Now().Add(maxWait)
 	for {
 		if err := flock(l.file, deadline); err != nil {
-			return err
+			return 0, err
 		}
-		mine, err := l.file.Stat()
-		if err != nil {
+		var mine, there unix.Stat_t
+		if err := unix.Fstat(int(l.file.Fd()), &mine); err != nil {
 			l.unlock()
-			return err
+			return 0, os.NewSyscallError("fstat", err)
 		}
-		if there, err := os.Lstat(l.path); err == nil && os.SameFile(mine, there) {
-			return nil
+		if err := unix.Lstat(l.path, &there); err == nil && mine.Dev == there.Dev && mine.Ino == there.Ino {
+			return mine.Size, nil
 		}
 		if err := l.reopen(); err != nil {
 			l.unlock()
-			return err
+			return 0, err
 		}
 	}
 }
@@ -154,17 +156,11 @@ func (l *Log) reopen() error {
 	return nil
 }
 
-// append writes one line, in one write, into a locked file.
-func (l *Log) append(line []byte) error {
-	size, err := l.size()
-	if err != nil {
-		return err
-	}
+// append writes one line, in one write, into a locked file of that size.
+func (l *Log) append(line []byte, size int64) error {
 	if size > 0 && size+int64(len(line)) > l.maxBytes {
-		if err := l.rotate(); err != nil {
-			return err
-		}
-		if size, err = l.size(); err != nil {
+		var err error
+		if size, err = l.rotate(); err != nil {
 			return err
 		}
 	}
@@ -175,28 +171,20 @@ func (l *Log) append(line []byte) error {
 	return err
 }
 
-func (l *Log) size() (int64, error) {
-	info, err := l.file.Stat()
-	if err != nil {
-		return 0, err
-	}
-	return info.Size(), nil
-}
-
-// rotate moves the locked file aside and locks a new one. The current file is
+// rotate moves the locked file aside and locks a new one, of the size that it gives. The current file is
 // moved last: until then no other host can rotate.
-func (l *Log) rotate() error {
+func (l *Log) rotate() (size int64, err error) {
 	old := func(i int) string { return fmt.Sprintf("%s.%d", l.path, i) }
 	for i := maxOld; i > 1; i-- {
 		if err := os.Rename(old(i-1), old(i)); err != nil && !errors.Is(err, os.ErrNotExist) {
-			return err
+			return 0, err
 		}
 	}
 	if err := os.Rename(l.path, old(1)); err != nil {
-		return err
+		return 0, err
 	}
 	if err := l.reopen(); err != nil {
-		return err
+		return 0, err
 	}
 	return l.lockCurrent()
 }

@@ -32,7 +32,7 @@ func Valid(raw []byte) error { return valid(raw) }
 // valid wants UTF-8 too, which json.Valid does not: readers differ in what they
 // make of other bytes, and a terminal may take 0x9b for an escape sequence.
 func valid(raw []byte) error {
-	if !json.Valid(raw) {
+	if !jsonscan.Valid(raw) {
 		return errNotJSON
 	}
 	if !utf8.Valid(raw) {
@@ -45,6 +45,9 @@ func valid(raw []byte) error {
 func (s *schema) check(raw []byte) error {
 	if err := valid(raw); err != nil {
 		return err
+	}
+	if s.shape.kind == open || s.shape.kind == anyObject && first(raw) == '{' {
+		return nil // there is nothing that the validator could complain about
 	}
 	budget := maxDecoded
 	instance, err := s.shape.decode(raw, &budget)
@@ -96,10 +99,11 @@ type shape struct {
 type shapeKind int
 
 const (
-	whole  shapeKind = iota // decode it all
-	open                    // anything goes: decode nothing
-	object                  // look at the properties one by one
-	array                   // look at the elements one by one
+	whole     shapeKind = iota // decode it all
+	open                       // anything goes: decode nothing
+	object                     // look at the properties one by one
+	anyObject                  // an object, whatever is in it: decode nothing
+	array                      // look at the elements one by one
 )
 
 // shapeOf finds the parts that a schema leaves open. A schema with any keyword
@@ -118,11 +122,15 @@ func shapeOf(s *jsonschema.Schema) shape {
 		for name, p := range rest.Properties {
 			sh.properties[name] = shapeOf(p)
 		}
+		named := len(rest.Properties) + len(rest.Required)
 		rest.Properties, rest.Required, rest.PropertyOrder = nil, nil, nil
 		if extra := rest.AdditionalProperties; extra != nil && (isOpen(extra) || isNever(extra)) {
 			rest.AdditionalProperties = nil
 		}
 		if isOpen(&rest) {
+			if extra := s.AdditionalProperties; named == 0 && (extra == nil || !isNever(extra)) {
+				return shape{kind: anyObject}
+			}
 			return sh
 		}
 	case "array":
@@ -158,6 +166,8 @@ func (sh shape) decode(raw json.RawMessage, budget *int) (any, error) {
 	switch {
 	case sh.kind == open:
 		return nil, nil
+	case sh.kind == anyObject && first(raw) == '{':
+		return map[string]any{}, nil
 	case sh.kind == object && first(raw) == '{':
 		return sh.decodeObject(raw, budget)
 	case sh.kind == array && first(raw) == '[' && sh.items.kind == open:

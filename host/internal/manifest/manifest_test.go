@@ -103,6 +103,54 @@ func TestWhatASchemaLeavesOpenIsNotDecoded(t *testing.T) {
 	}
 }
 
+// Tools without a schema of their own have {"type":"object"}, so that most large
+// arguments are only read to see that they are JSON.
+func TestOfAnObjectThatMayBeAnythingNothingIsDecoded(t *testing.T) {
+	crowd := `{` + strings.Repeat(`"a":0,`, maxDecoded/16) + `"a":0}` // more members than may be decoded
+	for schema, tt := range map[string]struct {
+		args string
+		fits bool
+	}{
+		`{"type":"object"}`:                               {crowd, true},
+		`{"type":"object","additionalProperties":{}}`:     {crowd, true},
+		`{"type":"object","description":"d"}`:             {` [{}]`, false},
+		`{"type":"object","title":"t"}`:                   {`"{"`, false},
+		`{"type":"object","$comment":"c"}`:                {`{"a":}`, false},
+		`{"type":"object","additionalProperties":false}`:  {`{"a":1}`, false},
+		`{"type":"object","required":["a"]}`:              {`{}`, false},
+		`{"type":"object","minProperties":1}`:             {`{}`, false},
+		`{"type":"object","properties":{"a":false}}`:      {`{"a":1}`, false},
+		`{"type":"object","propertyNames":{"const":"b"}}`: {`{"a":1}`, false},
+	} {
+		any := tool(t, schema)
+		if err := any.CheckArguments([]byte(tt.args)); (err == nil) != tt.fits {
+			t.Errorf("%s, %.10s: %v", schema, tt.args, err)
+		}
+	}
+}
+
+// BenchmarkCheck is a large argument of a tool whose schema says little, beside
+// json.Valid of the same bytes.
+func BenchmarkCheck(b *testing.B) {
+	raw := []byte(`{"text":"` + strings.Repeat("x", 1<<20) + `"}`)
+	b.Run("baseline=valid", func(b *testing.B) {
+		for b.Loop() {
+			json.Valid(raw)
+		}
+	})
+	tools, err := Parse([]byte(`{"tools":[{"name":"t","input_schema":{"type":"object"}}]}`))
+	if err != nil {
+		b.Fatal(err)
+	}
+	b.Run("check", func(b *testing.B) {
+		for b.Loop() {
+			if err := tools[0].CheckArguments(raw); err != nil {
+				b.Fatal(err)
+			}
+		}
+	})
+}
+
 func FuzzParse(f *testing.F) {
 	f.Add([]byte(`{"tools":[{"name":"t","input_schema":{"type":"object","properties":{"a":{"$ref":"#/$defs/x"}},"$defs":{"x":{"enum":[1]}}}}]}`), []byte(`{"a":1}`))
 	f.Add([]byte(`{"tools":[{"name":"t","input_schema":{"if":{"const":1},"then":{"items":{"type":"array","items":{"$ref":"#"}}}}}]}`), []byte(`[1]`))

@@ -7,6 +7,7 @@
 package module
 
 import (
+	"bytes"
 	"crypto/sha256"
 	"encoding/hex"
 	"errors"
@@ -61,10 +62,13 @@ func Read(path string) ([]byte, error) {
 		return nil, fmt.Errorf("read the module: %w", err)
 	}
 	defer f.Close()
-	b, err := io.ReadAll(io.LimitReader(f, pluginkit.MaxModule+1))
-	if err != nil {
+	// As large as it is now, and one more to see its end: growing up to there copies a
+	// module several times. It may change meanwhile; what was read counts.
+	into := bytes.NewBuffer(make([]byte, 0, min(info.Size(), pluginkit.MaxModule)+bytes.MinRead))
+	if _, err := into.ReadFrom(io.LimitReader(f, pluginkit.MaxModule+1)); err != nil {
 		return nil, fmt.Errorf("read the module: %w", err)
 	}
+	b := into.Bytes()
 	if len(b) > pluginkit.MaxModule {
 		return nil, fmt.Errorf("%s is larger than a module may be (maximum %d bytes)", path, pluginkit.MaxModule)
 	}

@@ -22,9 +22,18 @@ var ErrStuck = errors.New("every sandbox that the host may have waits for anothe
 // once; one that computes cannot be stopped in any other way.
 const grace = 200 * time.Millisecond
 
+// ended asks without waiting.
+var ended = func() context.Context {
+	ctx, cancel := context.WithCancel(context.Background())
+	cancel()
+	return ctx
+}()
+
 // Sandbox is what the pool needs to know of a sandbox.
 type Sandbox interface {
 	Done() <-chan struct{}
+	// Idle waits until it is idle, or ctx ends. With a context that has ended it does
+	// not wait at all.
 	Idle(ctx context.Context) bool
 	// Kill ends it and may wait until nothing of it is left.
 	Kill()
@@ -177,6 +186,13 @@ func (l *Lease[S]) Release(reusable bool) {
 	defer p.mu.Unlock()
 	if !reusable || p.closed || isDead(l.Sandbox) {
 		p.drop(l.entry)
+		return
+	}
+	// Nearly all are idle by now. A goroutine for each would wake a thread, on the
+	// processor that the sandbox needs to get ready for the next call.
+	if l.Sandbox.Idle(ended) {
+		p.idle = append(p.idle, l.entry)
+		p.signal()
 		return
 	}
 	p.ending.Go(func() {

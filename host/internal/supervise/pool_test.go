@@ -71,6 +71,18 @@ func TestASandboxIsReusedByTheNextCall(t *testing.T) {
 	}
 }
 
+// The next call's guest gets ready on the processor that a goroutine would take.
+func TestASandboxThatIsIdleIsFreeWithoutAGoroutine(t *testing.T) {
+	p, s := newPool(t, 4), &starter{}
+	l := acquire(t, p, "a", 1, s)
+	l.Release(true)
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	if len(p.idle) != 1 {
+		t.Error("it is not free yet")
+	}
+}
+
 func TestADeadSandboxIsReplaced(t *testing.T) {
 	p, s := newPool(t, 4), &starter{}
 	l := acquire(t, p, "a", 1, s)

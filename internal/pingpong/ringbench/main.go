@@ -4,6 +4,7 @@
 package main
 
 import (
+	"context"
 	"errors"
 	"flag"
 	"fmt"
@@ -119,7 +120,7 @@ func (c *config) choose(sizes, conditions, transports string) error {
 
 func measured(c config) (*pingpong.Report, error) {
 	if c.from == "" {
-		return pingpong.Run(c.Options)
+		return pingpong.Run(context.Background(), c.Options)
 	}
 	f, err := os.Open(c.from)
 	if err != nil {
