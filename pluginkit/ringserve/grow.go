@@ -35,6 +35,9 @@ func (s *server) grow(frame shmchan.Frame, handler Handler) error {
 		why := err.Error()
 		return producer.Send(context.Background(), shmchan.Header{Kind: ringwire.KindStays, Call: number}, []byte(why[:min(len(why), maxWhy)]))
 	}
-	answer := ringwire.Grown{Windows: windows}.Bytes()
-	return producer.Send(context.Background(), shmchan.Header{Kind: ringwire.KindGrown, Call: number}, answer[:])
+	kind := ringwire.KindGrown
+	if windows {
+		kind = ringwire.KindWindows
+	}
+	return producer.Send(context.Background(), shmchan.Header{Kind: kind, Call: number}, nil)
 }

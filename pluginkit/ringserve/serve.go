@@ -217,8 +217,8 @@ func (c *Call) fail(failure *wire.Failure) error {
 	if err := c.abandonRoom(); err != nil {
 		return err
 	}
-	header := shmchan.Header{Kind: c.mark(ringwire.KindFailure), Call: c.number}
-	return c.keep(c.server.calls.Producer().Send(context.Background(), header, ringwire.AppendFailure(nil, failure)))
+	header := shmchan.Header{Kind: c.mark(ringwire.FailureKind(failure.GetKind())), Call: c.number}
+	return c.keep(c.server.calls.Producer().Send(context.Background(), header, ringwire.FailureText(failure)))
 }
 
 // Worn ends a call of which nothing has run: the host makes it again in another

@@ -11,7 +11,7 @@ import (
 // Layout is the version of all that is fixed between both sides about the shared
 // memory: shmchan's own layout, the lanes, the slots, and the messages here. The
 // two sides compare it before anything is mapped.
-const Layout = 1
+const Layout = 2
 
 // Transport is the name of this transport in wire.Offer and wire.Terms.
 const Transport = "ring"

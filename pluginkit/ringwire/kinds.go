@@ -1,6 +1,10 @@
 package ringwire
 
-import "fmt"
+import (
+	"fmt"
+
+	"github.com/ringfence/ringfence/pluginkit/wire"
+)
 
 // The lanes of a channel.
 const (
@@ -26,10 +30,15 @@ const (
 	KindResult    Kind = 0x20 // calls: the bytes of a result, which is JSON
 	KindToolError Kind = 0x21 // calls: the bytes of a result, which say how the tool failed
 	KindBadArgs   Kind = 0x22 // calls: the bytes of a result, which say what is wrong with the arguments
-	KindFailure   Kind = 0x28 // calls: a Failure
 	KindWorn      Kind = 0x29 // calls: no bytes; nothing of the call has run
-	KindGrown     Kind = 0x2a // calls: a Grown; the first message in the new memory
-	KindStays     Kind = 0x2b // calls: why the sandbox does not take the new memory, in words
+	KindGrown     Kind = 0x2a // calls: no bytes; the first message in the new memory
+	KindWindows   Kind = 0x2b // calls: as KindGrown, and the guest has windows of the new memory
+	KindStays     Kind = 0x2c // calls: why the sandbox does not take the new memory, in words
+	// KindFailure and the 15 after it: how the call failed, in words. Which one says
+	// the wire.FailureKind. It is not in the bytes since those lie where a guest with
+	// windows can write before the host reads them: a guest can forge a failure's words
+	// but not what kind it was.
+	KindFailure Kind = 0x30
 
 	KindRequest Kind = 0x51 // capabilities: a wire.CapabilityRequest
 	KindRead    Kind = 0x52 // capabilities: a Read
@@ -47,11 +56,14 @@ func KindName(k Kind) string {
 	names := map[Kind]string{
 		KindCall: "call", KindGrow: "grow", KindReply: "reply", KindPiece: "piece", KindCancel: "cancel",
 		KindResult: "result", KindToolError: "tool error", KindBadArgs: "bad arguments",
-		KindFailure: "failure", KindWorn: "worn", KindGrown: "grown", KindStays: "stays",
+		KindWorn: "worn", KindGrown: "grown", KindWindows: "grown with windows", KindStays: "stays",
 		KindRequest: "request", KindRead: "read", KindLog: "log", KindDone: "done",
 	}
 	if name := names[k&^Talked]; name != "" {
 		return name
+	}
+	if _, ok := FailureOf(k &^ Talked); ok {
+		return "failure"
 	}
 	return fmt.Sprintf("%#02x", k)
 }
@@ -66,4 +78,20 @@ func ResultStatus(k Kind) (status uint32, ok bool) {
 		return 0, false
 	}
 	return uint32(k - KindResult), true
+}
+
+// failures is how many kinds stand for failures.
+const failures = 16
+
+// FailureKind is the kind of the message for a failure. One that is not known here,
+// and not unspecified, is the last.
+func FailureKind(f wire.FailureKind) Kind { return KindFailure + Kind(min(uint32(f), failures-1)) }
+
+// FailureOf is the failure that a kind stands for; ok is false for all other kinds.
+// Talked must have been taken off.
+func FailureOf(k Kind) (f wire.FailureKind, ok bool) {
+	if k < KindFailure || k >= KindFailure+failures {
+		return 0, false
+	}
+	return wire.FailureKind(k - KindFailure), true
 }

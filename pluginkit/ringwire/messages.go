@@ -12,10 +12,8 @@ const (
 	StartSize   = 64 // of a cache line, so that the arguments are aligned
 	PieceSize   = 24
 	ReadSize    = 32
-	FailureSize = 4
 	LogSize     = 4
 	GrowSize    = 16
-	GrownSize   = 4
 )
 
 // Start begins a call. All numbers are little-endian:
@@ -138,20 +136,10 @@ func ParsePiece(b []byte) (Piece, error) {
 	}, nil
 }
 
-// AppendFailure appends the message for a failure: its kind as a u32, and its
-// text, cut at wire.MaxFailure.
-func AppendFailure(b []byte, f *wire.Failure) []byte {
+// FailureText is the bytes of a failure's message: its text, cut at wire.MaxFailure.
+func FailureText(f *wire.Failure) []byte {
 	text := f.GetMessage()
-	b = binary.LittleEndian.AppendUint32(b, uint32(f.GetKind()))
-	return append(b, text[:min(len(text), wire.MaxFailure)]...)
-}
-
-// ParseFailure reads a failure. The text is the sandbox's, as it came.
-func ParseFailure(b []byte) (*wire.Failure, error) {
-	if len(b) < FailureSize || len(b) > FailureSize+wire.MaxFailure {
-		return nil, fmt.Errorf("a failure of %d bytes (%d to %d)", len(b), FailureSize, FailureSize+wire.MaxFailure)
-	}
-	return &wire.Failure{Kind: wire.FailureKind(binary.LittleEndian.Uint32(b)), Message: string(b[FailureSize:])}, nil
+	return []byte(text[:min(len(text), wire.MaxFailure)])
 }
 
 // PutLog writes what stands in front of a log line's text to the first LogSize
@@ -189,26 +177,4 @@ func ParseGrow(b []byte) (Grow, error) {
 		return Grow{}, fmt.Errorf("a grow of %d bytes (exactly %d)", len(b), GrowSize)
 	}
 	return Grow{Ring: binary.LittleEndian.Uint64(b[0:]), Capabilities: binary.LittleEndian.Uint64(b[8:])}, nil
-}
-
-// Grown answers a Grow, in the new memory.
-//
-//	0   u32  1: the guest has windows of the new memory; 0: it has none
-type Grown struct{ Windows bool }
-
-// Bytes is the message.
-func (g Grown) Bytes() [GrownSize]byte {
-	var b [GrownSize]byte
-	if g.Windows {
-		b[0] = 1
-	}
-	return b
-}
-
-// ParseGrown reads a Grown.
-func ParseGrown(b []byte) (Grown, error) {
-	if len(b) != GrownSize {
-		return Grown{}, fmt.Errorf("a grown of %d bytes (exactly %d)", len(b), GrownSize)
-	}
-	return Grown{Windows: binary.LittleEndian.Uint32(b) == 1}, nil
 }

@@ -19,14 +19,13 @@ func TestTheMessagesHaveNotChanged(t *testing.T) {
 	Start{Tool: 1, TimeoutMillis: 2, ArgumentsBytes: 3, Handle: 4, MaxResult: 5}.Put(start)
 	read := Read{ID: 1, Handle: 2, Offset: 3, Length: 4}.Bytes()
 	piece := Piece{ID: 1, BodyBytes: 2, Code: wire.Code_CODE_LIMIT}.Bytes()
-	grow, grown := Grow{Ring: 1, Capabilities: 2}.Bytes(), Grown{Windows: true}.Bytes()
+	grow := Grow{Ring: 1, Capabilities: 2}.Bytes()
 	log := append(make([]byte, LogSize), "careful"...)
 	PutLog(log, 2)
-	kinds := []byte{KindCall, KindReply, KindPiece, KindCancel, KindResult, KindToolError, KindBadArgs, KindFailure, KindWorn,
-		KindRequest, KindRead, KindLog, KindDone, Talked, KindGrow, KindGrown, KindStays}
+	kinds := []byte{KindCall, KindReply, KindPiece, KindCancel, KindResult, KindToolError, KindBadArgs, FailureKind(wire.FailureKind_FAILURE_TRAP), KindWorn,
+		KindRequest, KindRead, KindLog, KindDone, Talked, KindGrow, KindGrown, KindWindows, KindStays}
 	for name, got := range map[string][]byte{
-		"start": start, "read": read[:], "piece": piece[:], "log": log, "kinds": kinds, "grow": grow[:], "grown": grown[:],
-		"failure": AppendFailure(nil, &wire.Failure{Kind: wire.FailureKind_FAILURE_TRAP, Message: "unreachable"}),
+		"start": start, "read": read[:], "piece": piece[:], "log": log, "kinds": kinds, "grow": grow[:],
 	} {
 		path := filepath.Join("testdata", name+".golden")
 		if *update {
@@ -66,15 +65,28 @@ func TestWhatIsParsedIsWhatWasWritten(t *testing.T) {
 	if got, err := ParseGrow(asked[:]); err != nil || got != grow {
 		t.Errorf("grow: %+v, %v", got, err)
 	}
-	for _, grown := range []Grown{{}, {Windows: true}} {
-		answer := grown.Bytes()
-		if got, err := ParseGrown(answer[:]); err != nil || got != grown {
-			t.Errorf("grown: %+v, %v", got, err)
+	long := &wire.Failure{Message: strings.Repeat("x", wire.MaxFailure+1)}
+	if got := FailureText(long); len(got) != wire.MaxFailure {
+		t.Errorf("a failure of %d bytes", len(got))
+	}
+}
+
+// Every failure has a kind of message, and no other message is one.
+func TestFailuresAreKindsOfMessages(t *testing.T) {
+	for f := range wire.FailureKind_name {
+		kind := FailureKind(wire.FailureKind(f))
+		if got, ok := FailureOf(kind); !ok || got != wire.FailureKind(f) || kind&Talked != 0 || KindName(kind|Talked) != "failure" {
+			t.Errorf("%v travels as %#x and comes as %v", wire.FailureKind(f), kind, got)
 		}
 	}
-	long := &wire.Failure{Kind: wire.FailureKind_FAILURE_EXIT, Message: strings.Repeat("x", wire.MaxFailure+1)}
-	if got, err := ParseFailure(AppendFailure(nil, long)); err != nil || got.Kind != long.Kind || len(got.Message) != wire.MaxFailure {
-		t.Errorf("failure: %v, %v", got, err)
+	if got, ok := FailureOf(FailureKind(1 << 30)); !ok || wire.FailureKind_name[int32(got)] != "" {
+		t.Errorf("an unknown failure comes as %v", got)
+	}
+	for _, kind := range []Kind{KindCall, KindGrow, KindReply, KindPiece, KindCancel, KindResult, KindToolError, KindBadArgs, KindWorn,
+		KindGrown, KindWindows, KindStays, KindRequest, KindRead, KindLog, KindDone} {
+		if f, ok := FailureOf(kind); ok {
+			t.Errorf("%s is the failure %v", KindName(kind), f)
+		}
 	}
 }
 
@@ -105,18 +117,8 @@ func TestMessagesThatAreNotWhatTheySayAreRefused(t *testing.T) {
 			t.Errorf("a grow of %d bytes", n)
 		}
 	}
-	for _, n := range []int{0, GrownSize - 1, GrownSize + 1} {
-		if _, err := ParseGrown(make([]byte, n)); err == nil {
-			t.Errorf("a grown of %d bytes", n)
-		}
-	}
 	if _, err := ParsePiece(make([]byte, PieceSize-1)); err == nil {
 		t.Error("a short piece")
-	}
-	for _, n := range []int{0, FailureSize - 1, FailureSize + wire.MaxFailure + 1} {
-		if _, err := ParseFailure(make([]byte, n)); err == nil {
-			t.Errorf("a failure of %d bytes", n)
-		}
 	}
 	for _, n := range []int{0, LogSize - 1, LogSize + wire.MaxLog + 1} {
 		if _, _, err := ParseLog(make([]byte, n)); err == nil {
@@ -186,10 +188,6 @@ func FuzzMessages(f *testing.F) {
 		}
 		ParsePiece(b)
 		ParseGrow(b)
-		ParseGrown(b)
-		if failure, err := ParseFailure(b); err == nil && len(failure.Message) > wire.MaxFailure {
-			t.Errorf("failure of %d bytes", len(failure.Message))
-		}
 		if _, text, err := ParseLog(b); err == nil && len(text) > wire.MaxLog {
 			t.Errorf("log of %d bytes", len(text))
 		}

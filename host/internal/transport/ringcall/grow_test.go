@@ -211,22 +211,34 @@ func TestMemoryThatIsNotTakenIsTakenBack(t *testing.T) {
 }
 
 func TestASandboxThatMovesInPartIsEnded(t *testing.T) {
-	for name, answer := range map[string]func(g *growing, number uint32){
-		"and says that it stays": func(g *growing, number uint32) {
+	for name, c := range map[string]struct {
+		want   error
+		answer func(g *growing, number uint32)
+	}{
+		"and says that it stays": {transport.ErrProtocol, func(g *growing, number uint32) {
 			_ = g.sandbox.AdoptPipe(g.offer)
 			_ = g.sandbox.Lane(ringwire.Calls).Producer().Send(context.Background(), shmchan.Header{Kind: ringwire.KindStays, Call: number}, nil)
-		},
-		"with the lane of calls only": func(g *growing, number uint32) {
+		}},
+		"with the lane of calls only": {transport.ErrLost, func(g *growing, number uint32) {
 			asks, err := g.sandbox.Lane(ringwire.Capabilities).Producer().Reserve(context.Background(), 1) // which keeps it
 			if err != nil {
 				return
 			}
 			defer asks.Abandon()
 			_ = g.sandbox.AdoptPipe(g.offer)
-			grown := ringwire.Grown{}.Bytes()
-			_ = g.sandbox.Lane(ringwire.Calls).Producer().Send(context.Background(), shmchan.Header{Kind: ringwire.KindGrown, Call: number}, grown[:])
+			_ = g.sandbox.Lane(ringwire.Calls).Producer().Send(context.Background(), shmchan.Header{Kind: ringwire.KindGrown, Call: number}, nil)
 			<-g.channel.Done()
-		},
+		}},
+		"with the lane of calls only, and says that it stays": {transport.ErrProtocol, func(g *growing, number uint32) {
+			asks, err := g.sandbox.Lane(ringwire.Capabilities).Producer().Reserve(context.Background(), 1) // which keeps it
+			if err != nil {
+				return
+			}
+			defer asks.Abandon()
+			_ = g.sandbox.AdoptPipe(g.offer)
+			_ = g.sandbox.Lane(ringwire.Calls).Producer().Send(context.Background(), shmchan.Header{Kind: ringwire.KindStays, Call: number}, nil)
+			<-g.channel.Done()
+		}},
 	} {
 		t.Run(name, func(t *testing.T) {
 			g := newGrowing(t, 1<<20)
@@ -239,7 +251,7 @@ func TestASandboxThatMovesInPartIsEnded(t *testing.T) {
 					return
 				}
 				_ = f.Release()
-				answer(g, f.Header().Call)
+				c.answer(g, f.Header().Call)
 			}()
 			g.pressed.mu.Lock()
 			g.pressed.preparing = true
@@ -248,7 +260,7 @@ func TestASandboxThatMovesInPartIsEnded(t *testing.T) {
 			_, err := (&testDesk{}).call(t, g.Transport, nil)
 			g.Close()
 			<-over
-			if !errors.Is(err, transport.ErrProtocol) {
+			if !errors.Is(err, c.want) {
 				t.Errorf("%v", err)
 			}
 			if s := g.Stats().Growth; s.Grown != 0 {
@@ -264,20 +276,18 @@ func (refusing) Grow(ringwire.Shape) (bool, error) { return false, errors.New("n
 
 // What no working sandbox answers to the offer of memory ends the channel.
 func TestWrongAnswersToLargerMemoryAreViolations(t *testing.T) {
-	grown := ringwire.Grown{}.Bytes()
 	for name, answer := range map[string]struct {
 		kind  ringwire.Kind
 		call  uint32
 		bytes []byte
 	}{
 		"a result":               {ringwire.KindResult, 0, []byte("{}")},
-		"of another call":        {ringwire.KindGrown, 7, grown[:]},
-		"short":                  {ringwire.KindGrown, 0, grown[:3]},
-		"long":                   {ringwire.KindGrown, 0, make([]byte, 64)},
+		"of another call":        {ringwire.KindGrown, 7, nil},
+		"with words":             {ringwire.KindGrown, 0, make([]byte, 64)},
 		"a reason without end":   {ringwire.KindStays, 0, make([]byte, 300)},
 		"a reason in fragments":  {ringwire.KindStays, 0, make([]byte, 60<<10)},
-		"grown, and has not":     {ringwire.KindGrown, 0, grown[:]},
-		"grown, and has asked":   {ringwire.KindGrown | ringwire.Talked, 0, grown[:]},
+		"grown, and has not":     {ringwire.KindGrown, 0, nil},
+		"grown, and has asked":   {ringwire.KindGrown | ringwire.Talked, 0, nil},
 		"worn out at the border": {ringwire.KindWorn, 0, nil},
 	} {
 		t.Run(name, func(t *testing.T) {

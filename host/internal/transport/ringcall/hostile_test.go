@@ -32,8 +32,7 @@ func TestViolationsEndTheChannel(t *testing.T) {
 	}{
 		"the end of another call":    {func(p *peer) { p.sayOf(calls, ringwire.KindResult, p.call+1, nil) }, "the end of call 2 (call 1 runs)"},
 		"a result over the limit":    {func(p *peer) { p.say(calls, ringwire.KindResult, make([]byte, 1<<20+1)) }, "1048577 bytes (maximum 1048576)"},
-		"a failure over the limit":   {func(p *peer) { p.say(calls, ringwire.KindFailure, make([]byte, 4+pluginkit.MaxFailure+1)) }, "4101 bytes (maximum 4100)"},
-		"a failure of nothing":       {func(p *peer) { p.say(calls, ringwire.KindFailure, nil) }, "a failure of 0 bytes"},
+		"a failure over the limit":   {func(p *peer) { p.say(calls, ringwire.KindFailure, make([]byte, pluginkit.MaxFailure+1)) }, "4097 bytes (maximum 4096)"},
 		"worn with words":            {func(p *peer) { p.say(calls, ringwire.KindWorn, []byte("x")) }, "1 bytes (maximum 0)"},
 		"a call to the host":         {func(p *peer) { p.say(calls, ringwire.KindCall, nil) }, "kind call on the calls lane"},
 		"a log line as an answer":    {func(p *peer) { p.say(calls, ringwire.KindLog, make([]byte, 8)) }, "kind log on the calls lane"},
@@ -256,7 +255,7 @@ func TestAResultThatBreaksOff(t *testing.T) {
 		}
 		w.Write(make([]byte, 1000))
 		w.Close()
-		p.say(ringwire.Calls, ringwire.KindFailure, ringwire.AppendFailure(nil, &wire.Failure{Kind: wire.FailureKind_FAILURE_TRAP, Message: "boom\x1b[2J\n"}))
+		p.say(ringwire.Calls, ringwire.FailureKind(wire.FailureKind_FAILURE_TRAP), []byte("boom\x1b[2J\n"))
 	})
 	_, err := (&testDesk{}).call(t, tr, nil)
 	var failure *transport.Failure

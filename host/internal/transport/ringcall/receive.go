@@ -56,11 +56,13 @@ func (t *Transport) take(c *running, f shmchan.Frame) error {
 		return t.violate(transport.Violation("the end of call %d (call %d runs)", got, c.number))
 	}
 	most := uint64(0)
-	switch _, isResult := ringwire.ResultStatus(kind); {
+	_, isResult := ringwire.ResultStatus(kind)
+	_, isFailure := ringwire.FailureOf(kind)
+	switch {
 	case isResult:
 		most = c.maxResult
-	case kind == ringwire.KindFailure:
-		most = ringwire.FailureSize + pluginkit.MaxFailure
+	case isFailure:
+		most = pluginkit.MaxFailure
 	case kind != ringwire.KindWorn:
 		return t.violate(transport.Violation("a message of kind %s on the calls lane", ringwire.KindName(kind)))
 	}
@@ -98,11 +100,8 @@ func (t *Transport) conclude(c *running, header shmchan.Header) (transport.Resul
 	if kind == ringwire.KindWorn {
 		return transport.Result{}, t.worn(c)
 	}
-	failure, err := ringwire.ParseFailure(c.part.data)
-	if err != nil {
-		return transport.Result{}, t.violate(transport.Violation("%v", err))
-	}
-	return transport.Result{}, &transport.Failure{Kind: failure.GetKind(), Message: printable.Line(failure.GetMessage(), pluginkit.MaxFailure)}
+	failure, _ := ringwire.FailureOf(kind) // take let nothing else through
+	return transport.Result{}, &transport.Failure{Kind: failure, Message: printable.Line(string(c.part.data), pluginkit.MaxFailure)}
 }
 
 // worn believes a sandbox that wants to be replaced if nothing has happened yet:

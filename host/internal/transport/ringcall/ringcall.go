@@ -312,7 +312,7 @@ func (t *Transport) reason(ctx context.Context, err error) error {
 		return broken
 	case ctx.Err() != nil:
 		return context.Cause(ctx)
-	case errors.Is(err, transport.ErrProtocol):
+	case errors.Is(err, transport.ErrProtocol), errors.Is(err, transport.ErrLost):
 		return err
 	case errors.Is(err, shmchan.ErrViolation):
 		return transport.Violation("%v", err)

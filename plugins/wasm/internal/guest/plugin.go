@@ -14,6 +14,10 @@ import (
 // nobody else would notice that it loops.
 const aheadTime = 10 * time.Second
 
+// repageTime is the same while larger memory takes the place of its windows, which the
+// host waits for with a call of somebody's, and gives ten seconds in all.
+const repageTime = 4 * time.Second
+
 // Config is what a plugin's instances get.
 type Config struct {
 	Module      engine.Module
@@ -146,7 +150,7 @@ func (p *Plugin) Settle(call *Call) {
 	if call.inPlace || call.pointer == 0 {
 		call.finish(context.Background(), true)
 	} else {
-		p.watched(func(ctx context.Context) { call.finish(ctx, true) })
+		p.watched(aheadTime, func(ctx context.Context) { call.finish(ctx, true) })
 	}
 	if call.instance.spent() {
 		go p.renew(call)
@@ -156,12 +160,12 @@ func (p *Plugin) Settle(call *Call) {
 	p.give()
 }
 
-// watched runs the guest between calls.
-func (p *Plugin) watched(run func(ctx context.Context)) {
-	ctx, cancel := context.WithTimeout(context.Background(), aheadTime)
+// watched runs the guest between calls, for so long at most.
+func (p *Plugin) watched(most time.Duration, run func(ctx context.Context)) {
+	ctx, cancel := context.WithTimeout(context.Background(), most)
 	defer cancel()
 	if p.config.Stuck != nil {
-		defer time.AfterFunc(aheadTime+time.Second, p.config.Stuck).Stop()
+		defer time.AfterFunc(most+time.Second, p.config.Stuck).Stop()
 	}
 	run(ctx)
 }
@@ -169,7 +173,7 @@ func (p *Plugin) watched(run func(ctx context.Context)) {
 // renew replaces the instance of a call that has ended.
 func (p *Plugin) renew(call *Call) {
 	defer p.give()
-	p.watched(func(ctx context.Context) {
+	p.watched(aheadTime, func(ctx context.Context) {
 		call.finish(ctx, false)
 		p.next.close()
 		if p.config.Module.Worn() {

@@ -168,7 +168,7 @@ func (p *Plugin) Repage(pages *Pages) bool {
 	}
 	p.config.Pages = pages
 	if i := p.next; i != nil && i.windows.shown != nil {
-		p.watched(func(ctx context.Context) { i.repage(ctx, pages) })
+		p.watched(repageTime, func(ctx context.Context) { i.repage(ctx, pages) })
 		if i.dead {
 			i.close()
 			p.next = nil

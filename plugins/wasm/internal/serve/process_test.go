@@ -53,17 +53,23 @@ func (o *output) String() string {
 
 func startProcess(t testing.TB, content []byte) *process {
 	t.Helper()
-	file := os.NewFile(uintptr(wasmtest.Sealed(t, content)), "module")
-	defer file.Close()
 	null, err := os.Open(os.DevNull)
 	if err != nil {
 		t.Fatal(err)
 	}
 	defer null.Close()
+	return startProcessWith(t, content, null)
+}
+
+// startProcessWith starts a process whose descriptor 3 is that one.
+func startProcessWith(t testing.TB, content []byte, channel *os.File) *process {
+	t.Helper()
+	file := os.NewFile(uintptr(wasmtest.Sealed(t, content)), "module")
+	defer file.Close()
 	p := &process{command: exec.Command(filepath.Join(built.Bin(t), "ringfence-plugin-wasm")), exited: make(chan struct{})}
 	p.command.Env = []string{"TMPDIR=" + t.TempDir(), "GOMAXPROCS=2",
 		pluginkit.Handshake.MagicCookieKey + "=" + pluginkit.Handshake.MagicCookieValue}
-	p.command.ExtraFiles = []*os.File{null, file} // descriptors 3 and 4
+	p.command.ExtraFiles = []*os.File{channel, file} // descriptors 3 and 4
 	p.command.Stderr = &p.stderr
 	if os.Geteuid() == 0 { // a gid of its own: see TestProcessIsOpaque
 		p.command.SysProcAttr = &syscall.SysProcAttr{Credential: &syscall.Credential{Gid: 65534, NoSetGroups: true}}

@@ -1,6 +1,7 @@
 package serve
 
 import (
+	"bytes"
 	"context"
 	"fmt"
 	"os"
@@ -8,7 +9,10 @@ import (
 	"testing"
 	"time"
 
+	"golang.org/x/sys/unix"
+
 	"github.com/ringfence/ringfence/pluginkit/ringwire"
+	"github.com/ringfence/ringfence/pluginkit/wire"
 	"github.com/ringfence/ringfence/plugins/wasm/internal/wasmtest"
 	"github.com/ringfence/ringfence/shmchan"
 )
@@ -21,9 +25,11 @@ type grower struct {
 	look                int    // where its calls look
 }
 
-func (g grower) module(t *testing.T) []byte {
+func (g grower) module(t *testing.T) []byte { return wasmtest.WAT(t, g.text()) }
+
+func (g grower) text() string {
 	const manifest = `{\"tools\":[{\"name\":\"t\",\"input_schema\":{}}]}`
-	return wasmtest.WAT(t, fmt.Sprintf(`(module
+	return fmt.Sprintf(`(module
 	(memory (export "memory") 64 128)
 	(global $n (mut i32) (i32.const 0))
 	(global $freed (mut i32) (i32.const 0))
@@ -42,7 +48,7 @@ func (g grower) module(t *testing.T) []byte {
 	(func (export "ringfence_call") (param i32 i32 i32) (result i32)
 		(i32.store (i32.const 1024) (i32.const 0)) (i32.store (i32.const 1028) (i32.const %d)) (i32.store (i32.const 1032) (i32.const 16))
 		i32.const 1024))`,
-		manifest, uint64(16)<<32|uint64(len(manifest)-strings.Count(manifest, `\`)), 2*page, 4*page, g.third, g.fourth, 60*page, g.free, g.look))
+		manifest, uint64(16)<<32|uint64(len(manifest)-strings.Count(manifest, `\`)), 2*page, 4*page, g.third, g.fourth, 60*page, g.free, g.look)
 }
 
 // grow has the sandbox move to a ring of that size, as a host does, and says what it
@@ -94,9 +100,8 @@ func TestAGuestThatChangesItsMindAboutItsWindows(t *testing.T) {
 				t.Fatalf("%v", response)
 			}
 			kind, answer := grow(t, socket, host, 1, size)
-			grown, err := ringwire.ParseGrown([]byte(answer))
-			if kind != ringwire.KindGrown || err != nil || grown.Windows != c.windows {
-				t.Fatalf("%s %q, windows %t", ringwire.KindName(kind), answer, grown.Windows)
+			if want := map[bool]ringwire.Kind{true: ringwire.KindWindows, false: ringwire.KindGrown}[c.windows]; kind != want || answer != "" {
+				t.Fatalf("%s %q, want %s", ringwire.KindName(kind), answer, ringwire.KindName(want))
 			}
 			for number := range uint32(3) { // a new instance where the old one has ended
 				if kind, answer := ringCall(t, host, number+2, "{}"); kind != ringwire.KindResult || len(answer) != 16 {
@@ -124,7 +129,7 @@ func TestWindowsThatEndAreTheGuestsOwnMemoryAgain(t *testing.T) {
 	for number := range uint32(3) {
 		ringCall(t, host, number+1, secret)
 	}
-	if kind, answer := grow(t, socket, host, 4, 2*page); kind != ringwire.KindGrown || answer != "\x00\x00\x00\x00" {
+	if kind, answer := grow(t, socket, host, 4, 2*page); kind != ringwire.KindGrown || answer != "" {
 		t.Fatalf("%s %q", ringwire.KindName(kind), answer)
 	}
 	kind, answer := ringCall(t, host, 5, "{}")
@@ -144,8 +149,8 @@ func TestAGuestThatReusesItsWindows(t *testing.T) {
 		kind  ringwire.Kind
 		says  string
 	}{
-		"arguments in the window of arguments": {alloc(in), ringwire.KindFailure, "no room for the arguments"},
-		"arguments that end in it":             {alloc(in - 8), ringwire.KindFailure, "no room for the arguments"},
+		"arguments in the window of arguments": {alloc(in), brokeABI, "no room for the arguments"},
+		"arguments that end in it":             {alloc(in - 8), brokeABI, "no room for the arguments"},
 		"arguments in the window of results":   {alloc(out), ringwire.KindResult, ""},
 		"arguments between the two":            {alloc(3 * page), ringwire.KindResult, ""},
 	} {
@@ -214,7 +219,7 @@ func TestNoWindowOutlivesItsInstance(t *testing.T) {
 		t.Fatalf("%d windows", first)
 	}
 	for number := range uint32(10) {
-		if kind, _ := ringCall(t, host, number+1, "{}"); kind != ringwire.KindFailure {
+		if kind, _ := ringCall(t, host, number+1, "{}"); kind != trapped {
 			t.Fatal(ringwire.KindName(kind))
 		}
 		for now := 0; now != 2; now = onlyTheRingsPages(t, box) { // the next instance is being made
@@ -260,4 +265,92 @@ func onlyTheRingsPages(t *testing.T, box *sandbox) (windows int) {
 		}
 	}
 	return windows
+}
+
+// The next instance has the windows of the one that ended, and can write where the
+// host still reads how the call failed: that it failed, and of what, is not there.
+func TestAGuestDoesNotForgeHowACallFailed(t *testing.T) {
+	const out = 4 * page
+	text := strings.Replace(grower{"", "0", "0", 4}.text(), "(result i32) i32.const 2048)",
+		fmt.Sprintf(`(result i32) (memory.fill (i32.const %d) (i32.const 0x21) (i32.const 4096)) i32.const 2048)`, out), 1)
+	text = strings.Replace(text, "(i32.store (i32.const 1024) (i32.const 0)) (i32.store (i32.const 1028)", "unreachable (i32.store (i32.const 1024) (i32.const 0)) (i32.store (i32.const 1028)", 1)
+	_, host, response := ringed(t, wasmtest.WAT(t, text))
+	if response.Failure != nil || !response.Windows {
+		t.Fatalf("%v", response)
+	}
+	ctx, cancel := context.WithTimeout(t.Context(), time.Minute)
+	defer cancel()
+	lane := host.Lane(ringwire.Calls)
+	for number := range uint32(3) {
+		message := make([]byte, ringwire.StartSize)
+		ringwire.Start{MaxResult: 1 << 20}.Put(message)
+		if err := lane.Producer().Send(ctx, shmchan.Header{Kind: ringwire.KindCall, Call: number + 1}, message); err != nil {
+			t.Fatal(err)
+		}
+		f, err := lane.Consumer().Peek(ctx)
+		if err != nil {
+			t.Fatal(err)
+		}
+		words := make([]byte, f.Len())
+		for !bytes.Contains(words, []byte("!!!")) { // the next instance is being made
+			if _, err := f.CopyTo(words); err != nil || ctx.Err() != nil {
+				t.Fatalf("the guest does not write there: %q, %v", words, err)
+			}
+		}
+		if kind := f.Header().Kind; kind != trapped {
+			t.Errorf("call %d: %s %#x, %q", number+1, ringwire.KindName(kind), kind, words)
+		}
+		if err := f.Release(); err != nil {
+			t.Fatal(err)
+		}
+	}
+}
+
+// A guest that loops when the ring grows ends its process itself, long before the
+// host would give up: it is the guest's doing, and no word of a broken sandbox.
+func TestAGuestThatLoopsWhenTheRingGrowsEndsItsProcess(t *testing.T) {
+	if testing.Short() {
+		t.Skip("takes five seconds")
+	}
+	artifact, f := compile(t, grower{"(loop $l br $l)", "0", "0", 4}.module(t))
+	if f != nil {
+		t.Fatal(f)
+	}
+	socket, end := sockets(t)
+	copied, err := unix.Dup(end)
+	if err != nil {
+		t.Fatal(err)
+	}
+	channel := os.NewFile(uintptr(copied), "channel")
+	defer channel.Close()
+	p := startProcessWith(t, artifact, channel)
+	offer := offerRing(t)
+	host := offer.Channel()
+	send(t, socket, "\x02", int(offer.Files()[0].Fd()), int(offer.Files()[1].Fd()))
+	terms := ringTerms()
+	terms.Windows = true
+	if _, err := p.Settle(t.Context(), terms); err != nil {
+		t.Fatal(err)
+	}
+	if r := p.load(t, artifact, 128*page, wire.Lifetime_LIFETIME_SESSION); r.Failure != nil || !r.Windows {
+		t.Fatalf("%v", r)
+	}
+	next, err := host.Prepare(ringwire.ShapeOf(2*page, 5*time.Second).Config())
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer next.Close()
+	send(t, socket, "\x02", int(next.Files()[0].Fd()), int(next.Files()[1].Fd()))
+	message := ringwire.Grow{Ring: 2 * page, Capabilities: 2 * page}.Bytes()
+	if err := host.Lane(ringwire.Calls).Producer().Send(t.Context(), shmchan.Header{Kind: ringwire.KindGrow, Call: 1}, message[:]); err != nil {
+		t.Fatal(err)
+	}
+	select {
+	case <-p.exited:
+		if code := p.command.ProcessState.ExitCode(); code != exitStuck {
+			t.Errorf("exit status %d, want %d: %s", code, exitStuck, p.stderr.String())
+		}
+	case <-time.After(time.Minute):
+		t.Error("the process loops on")
+	}
 }

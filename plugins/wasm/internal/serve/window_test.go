@@ -37,6 +37,13 @@ const (
 	emptyCall = `i32.const 1024` // a record of zeros
 )
 
+// The kinds of failures that tests here bring about.
+var (
+	trapped   = ringwire.FailureKind(wire.FailureKind_FAILURE_TRAP)
+	outOfRoom = ringwire.FailureKind(wire.FailureKind_FAILURE_MEMORY)
+	brokeABI  = ringwire.FailureKind(wire.FailureKind_FAILURE_ABI)
+)
+
 // ringed loads a module with a ring.
 func ringed(t *testing.T, module []byte) (*sandbox, *shmchan.Channel, *wire.LoadResponse) {
 	t.Helper()
@@ -135,7 +142,7 @@ func TestGuestsWithoutRoomForWindows(t *testing.T) {
 		t.Fatalf("%v", response)
 	}
 	kind, answer := ringCall(t, host, 1, "{}")
-	if kind != ringwire.KindFailure || !strings.Contains(answer, "no room for arguments") {
+	if kind != outOfRoom || !strings.Contains(answer, "no room for arguments") {
 		t.Errorf("%#x %q", kind, answer)
 	}
 	text := strings.Replace(windowed("0", "0", "i32.const 0", emptyCall), "(param i32 i32 i32 i32) (result i32)", "(param i32 i32 i32) (result i32)", 1)
@@ -161,9 +168,9 @@ func TestUsesOfWindows(t *testing.T) {
 		"written in place":                {fmt.Sprintf("(i64.store %s (i64.const 0x6867666564636261)) ", room) + record("1", room, "(i32.const 8)"), ringwire.KindToolError, "abcdefgh"},
 		"in the window, not in the room":  {fmt.Sprintf("(i64.store offset=8 %s (i64.const 0x6867666564636261)) ", room) + record("0", "(i32.add "+room+" (i32.const 8))", "(i32.const 8)"), ringwire.KindResult, "abcdefgh"},
 		"longer than the room":            {fmt.Sprintf("(i64.store %s (i64.const 0x6867666564636261)) ", room) + record("0", room, "(i32.const 32769)"), ringwire.KindResult, "abcdefgh" + strings.Repeat("\x00", 32761)},
-		"out of its memory":               {record("0", room, fmt.Sprintf("(i32.const %d)", 64*page)), ringwire.KindFailure, "not in the guest's memory"},
+		"out of its memory":               {record("0", room, fmt.Sprintf("(i32.const %d)", 64*page)), brokeABI, "not in the guest's memory"},
 		"the record in the window":        {fmt.Sprintf("(i32.store (i32.const %d) (i32.const 2)) (i64.store offset=4 (i32.const %d) (i64.const 0)) (i32.store offset=12 (i32.const %d) (i32.const 0)) i32.const %d", out+4096, out+4096, out+4096, out+4096), ringwire.KindBadArgs, ""},
-		"a write to what is read-only":    {fmt.Sprintf("(i32.store (i32.const %d) (i32.const 1)) ", in+page-4) + emptyCall, ringwire.KindFailure, "out of bounds"},
+		"a write to what is read-only":    {fmt.Sprintf("(i32.store (i32.const %d) (i32.const 1)) ", in+page-4) + emptyCall, trapped, "out of bounds"},
 		"a forged room":                   {"(i64.store (i32.const 2048) (i64.const -1)) " + record("0", "(i32.const 0)", "(i32.const 3)"), ringwire.KindResult, "\x00\x00\x00"},
 		"grown, then in place":            {"(drop (memory.grow (i32.const 8))) " + fmt.Sprintf("(i64.store %s (i64.const 0x6867666564636261)) ", room) + record("0", room, "(i32.const 8)"), ringwire.KindResult, "abcdefgh"},
 		"nothing, in place":               {record("0", room, "(i32.const 0)"), ringwire.KindResult, ""},
@@ -176,8 +183,8 @@ func TestUsesOfWindows(t *testing.T) {
 			}
 			for number := range uint32(3) { // an instance that ended is replaced
 				kind, answer := ringCall(t, host, number+1, "0123456789")
-				if kind != c.kind || c.kind == ringwire.KindFailure && !strings.Contains(answer, c.want) ||
-					c.kind != ringwire.KindFailure && c.want != "" && answer != c.want {
+				_, failed := ringwire.FailureOf(kind)
+				if kind != c.kind || failed && !strings.Contains(answer, c.want) || !failed && c.want != "" && answer != c.want {
 					t.Fatalf("call %d: %#x %.100q, want %#x %q", number+1, kind, answer, c.kind, c.want)
 				}
 			}
