@@ -66,21 +66,25 @@ func TestAFullRingGrowsInItsJail(t *testing.T) {
 }
 
 // A plugin that sends more than its rate is slowed and not killed: one second's
-// worth goes at once, the rest at the rate.
+// worth goes at once, the rest at the rate, whatever its calls travel over.
 func TestAPluginOverItsRingRateIsSlowed(t *testing.T) {
-	h := open(t, ringed, host.Options{})
-	if _, err := h.Call(t.Context(), "rogue.shout", []byte(`{"bytes": 10}`)); err != nil {
-		t.Fatal(err)
-	}
-	pid, began := h.Status()[0].PID, time.Now()
-	r, err := h.Call(t.Context(), "rogue.shout", []byte(`{"bytes": 3000000}`))
-	if err != nil || len(r.JSON) < 3_000_000 {
-		t.Fatal(err)
-	}
-	if took := time.Since(began); took < time.Second {
-		t.Errorf("3 MB at 1 MiB a second took %s", took)
-	}
-	if now := h.Status(); len(now) != 1 || now[0].PID != pid {
-		t.Errorf("%+v, and process %d before", now, pid)
+	for way, opts := range map[string]host.Options{"ring": {}, "grpc": {NoRing: true}} {
+		t.Run(way, func(t *testing.T) {
+			h := open(t, ringed, opts)
+			if _, err := h.Call(t.Context(), "rogue.shout", []byte(`{"bytes": 10}`)); err != nil {
+				t.Fatal(err)
+			}
+			pid, began := h.Status()[0].PID, time.Now()
+			r, err := h.Call(t.Context(), "rogue.shout", []byte(`{"bytes": 3000000}`))
+			if err != nil || len(r.JSON) < 3_000_000 || r.Transport != way {
+				t.Fatal(r.Transport, err)
+			}
+			if took := time.Since(began); took < time.Second {
+				t.Errorf("3 MB at 1 MiB a second took %s", took)
+			}
+			if now := h.Status(); len(now) != 1 || now[0].PID != pid {
+				t.Errorf("%+v, and process %d before", now, pid)
+			}
+		})
 	}
 }

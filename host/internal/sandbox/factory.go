@@ -114,7 +114,7 @@ func (f *Factory) Start(ctx context.Context, plan Plan) (*Sandbox, error) {
 	defer s.ready()
 	if channel == nil {
 		f.withoutRing(s)
-		s.transport = grpccall.New(s.process.Conn())
+		s.transport = grpccall.New(s.process.Conn(), plan.Ring.Rate)
 		f.Logger.Info("calls go over gRPC", "plugin", plan.Plugin, "why", s.reason)
 		return s, nil
 	}

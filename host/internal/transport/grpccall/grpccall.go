@@ -6,12 +6,15 @@ import (
 	"context"
 	"errors"
 	"io"
+	"math"
 	"sync"
 	"time"
 
+	"golang.org/x/time/rate"
 	"google.golang.org/grpc"
 	"google.golang.org/grpc/codes"
 	"google.golang.org/grpc/status"
+	"google.golang.org/protobuf/proto"
 
 	"github.com/ringfence/ringfence/host/internal/printable"
 	"github.com/ringfence/ringfence/host/internal/transport"
@@ -27,15 +30,24 @@ type Transport struct {
 	// ended is closed when the last call has ended in the sandbox, too.
 	ended chan struct{}
 	// clean says that it ended with a last frame, as agreed.
-	clean bool
-	calls uint64
+	clean   bool
+	calls   uint64
+	refused uint64
+
+	taken *rate.Limiter // bytes that are taken from the sandbox
 }
 
-// New makes the transport of one sandbox.
-func New(conn grpc.ClientConnInterface) *Transport {
+// New makes the transport of one sandbox, from which so many bytes a second are
+// taken; 0 is no limit. One second's worth goes at once, as over a ring: what a
+// plugin may send is not for it to choose by the transport.
+func New(conn grpc.ClientConnInterface, bytesPerSecond uint64) *Transport {
 	ended := make(chan struct{})
 	close(ended)
-	return &Transport{client: wire.NewSandboxClient(conn), ended: ended, clean: true}
+	taken := rate.NewLimiter(rate.Inf, 0)
+	if bytesPerSecond > 0 {
+		taken = rate.NewLimiter(rate.Limit(bytesPerSecond), int(min(bytesPerSecond, math.MaxInt32)))
+	}
+	return &Transport{client: wire.NewSandboxClient(conn), ended: ended, clean: true, taken: taken}
 }
 
 // Name is "grpc".
@@ -45,7 +57,7 @@ func (*Transport) Name() string { return "grpc" }
 func (t *Transport) Stats() transport.Stats {
 	t.mu.Lock()
 	defer t.mu.Unlock()
-	return transport.Stats{Calls: t.calls}
+	return transport.Stats{Calls: t.calls, Refused: t.refused}
 }
 
 // Idle waits until the last call has ended in the sandbox.
@@ -54,13 +66,17 @@ func (t *Transport) Idle(ctx context.Context) bool {
 	ended := t.ended
 	t.mu.Unlock()
 	select {
-	case <-ended:
-		t.mu.Lock()
-		defer t.mu.Unlock()
-		return t.clean
-	case <-ctx.Done():
-		return false
+	case <-ended: // also when ctx has ended: whoever does not want to wait asks so
+	default:
+		select {
+		case <-ended:
+		case <-ctx.Done():
+			return false
+		}
 	}
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	return t.clean
 }
 
 // Call implements transport.Transport.
@@ -82,7 +98,7 @@ func (t *Transport) Call(ctx context.Context, call transport.Call, caps transpor
 	if err != nil {
 		return transport.Result{}, err
 	}
-	c := &running{stream: stream, call: call, caps: caps, ctx: ctx, started: make(chan struct{}), sent: make(chan struct{})}
+	c := &running{transport: t, stream: stream, call: call, caps: caps, ctx: ctx, started: make(chan struct{}), sent: make(chan struct{})}
 	answer := make(chan outcome, 1)
 	go func() {
 		clean := c.run(answer)
@@ -159,10 +175,11 @@ type outcome struct {
 
 // running is one call.
 type running struct {
-	stream grpc.BidiStreamingClient[wire.HostFrame, wire.SandboxFrame]
-	call   transport.Call
-	caps   transport.Capabilities
-	ctx    context.Context
+	transport *Transport
+	stream    grpc.BidiStreamingClient[wire.HostFrame, wire.SandboxFrame]
+	call      transport.Call
+	caps      transport.Capabilities
+	ctx       context.Context
 
 	send    sync.Mutex    // a gRPC stream has one sender at a time
 	started chan struct{} // closed when the start is sent, or cannot be
@@ -223,11 +240,39 @@ func (c *running) write(frame *wire.HostFrame) error {
 	return c.stream.Send(frame)
 }
 
+// next takes a frame, when the rate lets it. Until then the sandbox fills the
+// stream's window, and waits.
+func (c *running) next() (*wire.SandboxFrame, error) {
+	frame, err := c.stream.Recv()
+	if err != nil || c.transport.taken.Limit() == rate.Inf {
+		return frame, err
+	}
+	for left := proto.Size(frame); left > 0; {
+		n := min(left, c.transport.taken.Burst())
+		if err := c.transport.taken.WaitN(c.stream.Context(), n); err != nil {
+			return nil, err
+		}
+		left -= n
+	}
+	return frame, nil
+}
+
+// count counts a read that was refused because of its handle, offset or length.
+func (t *Transport) count(request *wire.CapabilityRequest, reply *wire.CapabilityReply) {
+	code := reply.GetCode()
+	if request.GetBodyRead() == nil || code != wire.Code_CODE_NOT_FOUND && code != wire.Code_CODE_INVALID {
+		return
+	}
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	t.refused++
+}
+
 // receive serves the guest until its last frame.
 func (c *running) receive() (result transport.Result, err error) {
 	defer transport.Recover(&err)
 	for first := true; ; first = false {
-		frame, err := c.stream.Recv()
+		frame, err := c.next()
 		if first && status.Code(err) == codes.Aborted {
 			return transport.Result{}, transport.ErrWorn
 		}
@@ -237,6 +282,7 @@ func (c *running) receive() (result transport.Result, err error) {
 		switch kind := frame.Kind.(type) {
 		case *wire.SandboxFrame_Request:
 			reply := c.caps.Handle(c.ctx, kind.Request)
+			c.transport.count(kind.Request, reply)
 			if err := c.write(&wire.HostFrame{Kind: &wire.HostFrame_Reply{Reply: reply}}); err != nil && !errors.Is(err, io.EOF) {
 				return transport.Result{}, lost(err)
 			}
@@ -271,7 +317,7 @@ func (c *running) receiveResult(head *wire.ResultHead) (transport.Result, error)
 	}
 	var data []byte
 	for uint64(len(data)) < declared {
-		frame, err := c.stream.Recv()
+		frame, err := c.next()
 		if err != nil {
 			return transport.Result{}, lost(err)
 		}

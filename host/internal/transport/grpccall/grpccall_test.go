@@ -53,7 +53,7 @@ func serve(t *testing.T, call func(stream) error) *Transport {
 		conn.Close()
 		server.Stop()
 	})
-	return New(conn)
+	return New(conn, 0)
 }
 
 // caps records what a guest asked for.

@@ -43,7 +43,7 @@ func TestASandboxThatTakesNoMoreStreamsFailsAtTheDeadline(t *testing.T) {
 	}
 	<-taken
 
-	tr := New(conn)
+	tr := New(conn, 0)
 	ctx, cancel := context.WithTimeout(t.Context(), 200*time.Millisecond)
 	defer cancel()
 	ended := make(chan error, 1)
