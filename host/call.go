@@ -219,10 +219,12 @@ func (c *call) serve(ctx context.Context, s *sandbox.Sandbox) (_ *Result, reusab
 	c.session = c.plugin.broker.CallFor(ctx, c.id, caller)
 	defer c.session.Close()
 
+	side := &guestSide{call: c}
+	defer side.over.Store(true)
 	began := time.Now()
 	answer, err := s.Call(ctx, transport.Call{
 		Tool: uint32(c.index), Arguments: c.arguments, MaxResult: min(limits.Memory, maxResult, c.most),
-	}, limits.CPUTime, &guestSide{call: c})
+	}, limits.CPUTime, side)
 	c.ran = time.Since(began)
 	if err != nil {
 		return nil, survives(err), err

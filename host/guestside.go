@@ -3,6 +3,7 @@ package host
 import (
 	"context"
 	"fmt"
+	"sync/atomic"
 
 	"github.com/hashicorp/go-hclog"
 
@@ -21,6 +22,7 @@ const (
 type guestSide struct {
 	call           *call
 	records, bytes int
+	over           atomic.Bool // the call has returned; its guest may not know yet
 }
 
 func (g *guestSide) Handle(ctx context.Context, request *wire.CapabilityRequest) *wire.CapabilityReply {
@@ -30,6 +32,9 @@ func (g *guestSide) Handle(ctx context.Context, request *wire.CapabilityRequest)
 var levels = map[int32]hclog.Level{0: hclog.Debug, 1: hclog.Info, 2: hclog.Warn, 3: hclog.Error}
 
 func (g *guestSide) Log(level int32, message string) {
+	if g.over.Load() {
+		return
+	}
 	l, ok := levels[level]
 	if !ok {
 		l = hclog.Info

@@ -10,6 +10,7 @@ import (
 	"path/filepath"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -141,6 +142,39 @@ func TestCancellingACallReturnsAtOnceAndFreesTheSandbox(t *testing.T) {
 		if _, err := h.Call(t.Context(), "rogue.shout", []byte(`{"bytes": 1}`)); err != nil {
 			t.Fatalf("%s: the next call failed: %v", tool, err)
 		}
+	}
+}
+
+// What a tool logs when its call has returned, because it does not know yet or does
+// not care, nobody hears: it would come to a program that has moved on.
+func TestNothingIsHeardOfACallThatHasReturned(t *testing.T) {
+	for way, opts := range map[string]host.Options{"ring": {}, "grpc": {NoRing: true}} {
+		t.Run(way, func(t *testing.T) {
+			h := open(t, rogue, opts)
+			var returned atomic.Bool
+			var before, late atomic.Int64
+			for range 5 {
+				ctx, cancel := context.WithCancel(t.Context())
+				returned.Store(false)
+				_, err := h.Do(ctx, host.Request{Tool: "rogue.flood", Arguments: []byte(`{}`), Caller: host.Caller{Log: func(host.GuestRecord) {
+					if before.Add(1); returned.Load() {
+						late.Add(1)
+					}
+					cancel()
+				}}})
+				returned.Store(true)
+				if !errors.Is(err, host.ErrCanceled) {
+					t.Fatal(err)
+				}
+				// The next call waits until the flood is over.
+				if _, err := h.Call(t.Context(), "rogue.shout", []byte(`{"bytes": 1}`)); err != nil {
+					t.Fatal(err)
+				}
+			}
+			if late.Load() > 5 { // one in each call may have been on its way
+				t.Errorf("%d of %d lines came when their call had returned", late.Load(), before.Load())
+			}
+		})
 	}
 }
 
