@@ -9,11 +9,11 @@ import (
 
 // Sizes of what stands in front of the bytes of a message.
 const (
-	StartSize   = 64 // of a cache line, so that the arguments are aligned
-	PieceSize   = 24
-	ReadSize    = 32
-	LogSize     = 4
-	GrowSize    = 16
+	StartSize = 64 // of a cache line, so that the arguments are aligned
+	PieceSize = 24
+	ReadSize  = 32
+	LogSize   = 4
+	GrowSize  = 16
 )
 
 // Start begins a call. All numbers are little-endian:
