@@ -70,6 +70,10 @@ func errorName(err error) string {
 	if errors.As(err, &policy) {
 		return "policy"
 	}
+	var inCases *cases.Error
+	if errors.As(err, &inCases) {
+		return "cases"
+	}
 	return "usage"
 }
 
@@ -93,6 +97,8 @@ func (a *app) report(err error) {
 	}
 	var policy *policies.DiagnosticsError
 	isPolicy := errors.As(err, &policy)
+	var inCases *cases.Error
+	isCases := errors.As(err, &inCases)
 	if a.json && !errors.Is(err, errOutput) {
 		var f failure
 		f.Error.Kind, f.Error.Message, f.Error.ExitCode = errorName(err), err.Error(), exitCode(err)
@@ -102,6 +108,8 @@ func (a *app) report(err error) {
 		}
 		if isPolicy {
 			f.Error.Problems = policy.Problems()
+		} else if isCases {
+			f.Error.Problems = inCases.Problems()
 		}
 		a.printJSON(f)
 		return
@@ -110,8 +118,7 @@ func (a *app) report(err error) {
 		policy.Render(a.err, width(a.err), colorful(a.err))
 		return
 	}
-	var inCases *cases.Error
-	if errors.As(err, &inCases) {
+	if isCases {
 		inCases.Render(a.err, width(a.err), colorful(a.err))
 		return
 	}

@@ -72,6 +72,8 @@ func TestNewToolWorks(t *testing.T) {
 		{"as JSON", "ringfence test --json", 1, []string{`"failed": 2`, `"line": 4`}},
 		{"a name", "sed -i 's/bad_arguments/bad_argument/' cases/*; ringfence test", 2,
 			[]string{"my-tool.case.hcl line 48", `An argument named "bad_argument" is not expected here. Did you mean "bad_arguments"?`}},
+		{"a name, as JSON", "ringfence test --json", 2, []string{`"kind": "cases"`, `"line": 48`, `Did you mean \"bad_arguments\"?`}},
+		{"a file that is no case", "ringfence test main.go", 2, []string{"main.go is no file of cases: these are called NAME.case.hcl"}},
 		{"a grant", "sed -i 's/bad_argument/bad_arguments/; s/allow \"ex/alow \"ex/' cases/*; ringfence test", 2,
 			[]string{`cases/my-tool.case.hcl:20: unknown block "alow"`, `Did you mean "allow"?`}},
 		{"a filter", "ringfence test --run nothing", 2, []string{"matches none of the 4 cases"}},
