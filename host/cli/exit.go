@@ -87,6 +87,15 @@ type failure struct {
 		ExitCode int                `json:"exit_code"`
 		Problems []policies.Problem `json:"problems,omitempty"`
 	} `json:"error"`
+	// Tools are those that `tools` could list, Failed the plugins that it could not.
+	Tools  []host.Tool    `json:"tools,omitempty"`
+	Failed []failedPlugin `json:"failed,omitempty"`
+}
+
+type failedPlugin struct {
+	Plugin  string `json:"plugin"`
+	Kind    string `json:"kind"`
+	Message string `json:"message"`
 }
 
 // report prints an error: to standard error for people, to standard output as
@@ -105,6 +114,13 @@ func (a *app) report(err error) {
 		var failed *host.CallError
 		if errors.As(err, &failed) {
 			f.Error.Cause = host.CauseOf(failed)
+		}
+		var some *someToolsError
+		if errors.As(err, &some) {
+			f.Tools = some.tools
+			for _, one := range some.failed {
+				f.Failed = append(f.Failed, failedPlugin{one.plugin, errorName(one.err), one.err.Error()})
+			}
 		}
 		if isPolicy {
 			f.Error.Problems = policy.Problems()
