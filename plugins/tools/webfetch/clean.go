@@ -69,6 +69,27 @@ func (c *cleaner) clean(n *html.Node, at place) {
 		}
 		child = next
 	}
+	joinTexts(n)
+}
+
+// joinTexts makes one of texts that what stood between them has left side by side. The
+// converter would, too, but by adding one to the other, which takes hours for as many
+// as a page can have.
+func joinTexts(n *html.Node) {
+	for first := n.FirstChild; first != nil; first = first.NextSibling {
+		next := first.NextSibling
+		if first.Type != html.TextNode || next == nil || next.Type != html.TextNode {
+			continue
+		}
+		var joined strings.Builder
+		joined.WriteString(first.Data)
+		for next != nil && next.Type == html.TextNode {
+			joined.WriteString(next.Data)
+			n.RemoveChild(next)
+			next = first.NextSibling
+		}
+		first.Data = joined.String()
+	}
 }
 
 // stands reports whether an element stands around the main part.
@@ -236,9 +257,14 @@ func oneLine(cell *html.Node) {
 			return
 		}
 	}
+	parents := map[*html.Node]bool{}
 	for _, n := range breaks {
+		parents[n.Parent] = true
 		n.Parent.InsertBefore(&html.Node{Type: html.TextNode, Data: " "}, n)
 		n.Parent.RemoveChild(n)
+	}
+	for parent := range parents {
+		joinTexts(parent)
 	}
 }
 
