@@ -37,7 +37,18 @@ var bombs = map[string]struct{ page, want string }{
 	"lines in a cell":               {"<table><tr><td>deep" + strings.Repeat("a<br>", 140_000), "deep"},
 	"rules for all elements":        {"<style>" + strings.Repeat("p{display:block}", 2000) + "</style>deep" + strings.Repeat("<p>x", 140_000), "deep"},
 	"rules of one class":            {"<style>" + alike(2000) + "</style>deep" + strings.Repeat("<p class=a>x", 140_000), "deep"},
+	"formatting that is repeated":   {"deep" + distinct(400) + strings.Repeat("</p><p>x", 100_000), "deep"},
+	"attributes":                    {"deep" + strings.Repeat("<p a b c d e f g>", 140_000), "deep"},
 	"stars":                         {strings.Repeat("<b>*</b>_", 20_000) + "deep", "deep"},
+}
+
+// distinct are formatting elements that a parser opens again in each paragraph.
+func distinct(n int) string {
+	var page strings.Builder
+	for i := range n {
+		fmt.Fprintf(&page, "<b a%d>", i)
+	}
+	return page.String()
 }
 
 // alike are rules that all begin with one class.

@@ -64,6 +64,8 @@ func (c *cleaner) clean(n *html.Node, at place) {
 		case c.rules.hides(child):
 			c.hidden += letters(child)
 			n.RemoveChild(child)
+		case tooDeep(child, at):
+			next = hoist(child)
 		default:
 			c.element(child, at)
 		}
@@ -112,10 +114,11 @@ func (c *cleaner) element(n *html.Node, at place) {
 	switch n.DataAtom {
 	case atom.Main, atom.Article:
 		below.main = true
-	case atom.Ul, atom.Ol, atom.Blockquote, atom.Dl:
-		below.indent++
 	case atom.Table:
 		c.table(n)
+	}
+	if indents[n.DataAtom] {
+		below.indent++
 	}
 	if strings.EqualFold(attribute(n, "role"), "main") {
 		below.main = true
@@ -131,22 +134,29 @@ func (c *cleaner) element(n *html.Node, at place) {
 	}
 	if n.DataAtom == atom.A && n.FirstChild != nil && n.FirstChild == n.LastChild && strings.Contains(" # ¶ § ", " "+strings.TrimSpace(n.FirstChild.Data)+" ") {
 		n.Parent.RemoveChild(n) // the handle of a heading
-		return
-	}
-	if below.depth > maxDepth || below.indent > maxIndent && below.indent > at.indent {
-		unwrap(n)
 	}
 }
 
-// unwrap puts an element's children into its place, on lines of their own.
-func unwrap(n *html.Node) {
-	parent := n.Parent
-	for child := n.FirstChild; child != nil; child = n.FirstChild {
+// indents are the elements that Markdown indents what is in them for.
+var indents = map[atom.Atom]bool{atom.Ul: true, atom.Ol: true, atom.Blockquote: true, atom.Dl: true}
+
+// tooDeep reports whether an element with something in it is deeper than is kept.
+func tooDeep(n *html.Node, at place) bool {
+	return n.FirstChild != nil && (at.depth >= maxDepth || at.indent >= maxIndent && indents[n.DataAtom])
+}
+
+// hoist puts an element's children into its place, on lines of their own, and returns
+// the first, which is still to be cleaned. This way each is moved once, however deep it
+// is.
+func hoist(n *html.Node) *html.Node {
+	parent, first := n.Parent, n.FirstChild
+	for child := first; child != nil; child = n.FirstChild {
 		n.RemoveChild(child)
 		parent.InsertBefore(child, n)
 	}
 	parent.InsertBefore(&html.Node{Type: html.ElementNode, Data: "br", DataAtom: atom.Br}, n)
 	parent.RemoveChild(n)
+	return first
 }
 
 // attributes keeps those that have a meaning in Markdown, checked. Nobody sees a
