@@ -39,6 +39,7 @@ type cleaner struct {
 	images bool
 	hidden int // characters left out because nobody sees them
 	spans  int // cells that cells have spanned so far
+	breath breath
 }
 
 // place is where in the page the cleaner is.
@@ -109,6 +110,7 @@ func (c *cleaner) stands(n *html.Node, at place) bool {
 }
 
 func (c *cleaner) element(n *html.Node, at place) {
+	c.breath.every(500)
 	below := at
 	below.depth++
 	switch n.DataAtom {

@@ -39,6 +39,11 @@ func markdown(root *html.Node) (string, error) {
 		),
 	))
 	conv.Register.UnEscaper(brackets(), converter.PriorityEarly)
+	var nodes breath
+	conv.Register.Renderer(func(converter.Context, converter.Writer, *html.Node) converter.RenderStatus {
+		nodes.every(500)
+		return converter.RenderTryNext
+	}, converter.PriorityEarly)
 	// The converter wants to have a node above what it may remove.
 	top := &html.Node{Type: html.ElementNode, Data: "div"}
 	if root.Parent != nil {
@@ -63,7 +68,9 @@ const maxLooks = 10 << 20
 func brackets() converter.HandleUnEscapeFunc {
 	var seen []byte
 	stop, closed, looks := 0, false, 0 // stop: the next end of a line, or closing bracket
+	var calls breath
 	return func(chars []byte, index int) int {
+		calls.every(5000) // the converter makes some garbage at each
 		if chars[index] != '[' {
 			return -1
 		}
