@@ -179,7 +179,7 @@ func (p *plugin) compile(ctx context.Context, factory *sandbox.Factory, key modc
 		return err
 	}
 	defer source.Close()
-	return p.host.cache.Put(key, func(w io.Writer) error {
+	return p.host.cache.Put(key, modcache.Label{Plugin: name, Engine: p.policy.Engine(), Source: p.policy.Source()}, func(w io.Writer) error {
 		return factory.Compile(ctx, sandbox.CompileJob{
 			Plugin:      name,
 			Engine:      p.policy.Engine(),

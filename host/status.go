@@ -17,6 +17,8 @@ type SandboxStatus struct {
 	Plugin string `json:"plugin"`
 	PID    int    `json:"pid"`
 	Busy   bool   `json:"busy"` // it serves a call
+	// Engine is what runs it: "wasmer", "wazero", or "native" for a native plugin.
+	Engine string `json:"engine"`
 	// Transport is how its calls travel, "ring" or "grpc", and Reason why not over
 	// the ring, "" when they do. The reason may hold words of the sandbox: one line,
 	// printable, bounded.
@@ -80,7 +82,7 @@ func (h *Host) Status() []SandboxStatus {
 func status(plugin string, s *sandbox.Sandbox, busy bool) SandboxStatus {
 	stats := s.Stats()
 	one := SandboxStatus{
-		Plugin: plugin, PID: s.PID(), Busy: busy, Transport: s.TransportName(), Reason: s.Reason(),
+		Plugin: plugin, PID: s.PID(), Busy: busy, Engine: s.Engine, Transport: s.TransportName(), Reason: s.Reason(),
 		Windows: s.Windows(), Calls: stats.Calls, Refused: stats.Refused,
 		Full: stats.Growth.Full, Grown: stats.Growth.Grown, Alerts: stats.Growth.Alerts, Crowded: s.Crowded(),
 	}

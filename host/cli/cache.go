@@ -1,8 +1,10 @@
 package cli
 
 import (
+	"cmp"
 	"errors"
 	"fmt"
+	"text/tabwriter"
 	"time"
 
 	"github.com/spf13/cobra"
@@ -26,6 +28,8 @@ with a key of its own, and bounded in size.`,
 	}
 	list := &cobra.Command{
 		Use: "list", Short: "List compiled modules, the most recently used first", Args: exactArgs(),
+		Long: `List shows each compiled module with the plugin for which it was compiled. Other
+policies and plugins with the same module use it, too.`,
 		RunE: func(*cobra.Command, []string) error { return a.cacheList() },
 	}
 	clear := &cobra.Command{
@@ -95,10 +99,16 @@ func (a *app) cacheList() error {
 		}
 		return a.printJSON(entries)
 	}
-	for _, e := range entries {
-		fmt.Fprintf(a.out, "%s  %10s  used %s\n", e.Name[:16], size(e.Size), e.Used.Format(time.DateTime))
+	w := tabwriter.NewWriter(a.out, 0, 0, 2, ' ', 0)
+	if len(entries) == 0 {
+		fmt.Fprintln(w, "no module is compiled; `ringfence cache warm` compiles those of the policy")
+	} else {
+		fmt.Fprintln(w, "PLUGIN\tENGINE\tSIZE\tUSED\tKEY\tMODULE")
 	}
-	return nil
+	for _, e := range entries {
+		fmt.Fprintf(w, "%s\t%s\t%s\t%s\t%s\t%s\n", cmp.Or(e.Plugin, "-"), cmp.Or(e.Engine, "-"), size(e.Size), e.Used.Format(time.DateTime), e.Name[:16], e.Source)
+	}
+	return w.Flush()
 }
 
 func (a *app) cacheClear() error {

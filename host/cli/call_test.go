@@ -183,17 +183,24 @@ func TestCacheIsWarmedListedAndCleared(t *testing.T) {
 		t.Errorf("warm --json: %+v", out)
 	}
 	var list []struct {
-		Key   string
-		Bytes int64
+		Key                    string
+		Bytes                  int64
+		Plugin, Engine, Source string
 	}
 	if err := json.Unmarshal([]byte(d.run("cache", "list", "--json").stdout), &list); err != nil || len(list) < 2 || len(list[0].Key) != 64 || list[0].Bytes < 1<<20 {
 		t.Errorf("list --json: %v, %+v", err, list)
+	}
+	if one := list[0]; one.Plugin == "" || one.Engine != "wasmer" || !strings.HasSuffix(one.Source, ".wasm") {
+		t.Errorf("an entry does not say what it is for: %+v", one)
+	}
+	if out := d.run("cache", "list"); !strings.HasPrefix(out.stdout, "PLUGIN") || !strings.Contains(out.stdout, list[0].Source) {
+		t.Errorf("list: %+v", out)
 	}
 	var cleared struct{ Removed, Bytes int64 }
 	if err := json.Unmarshal([]byte(d.run("cache", "clear", "--json").stdout), &cleared); err != nil || int(cleared.Removed) != len(list) || cleared.Bytes < 2<<20 {
 		t.Errorf("clear --json: %v, %+v", err, cleared)
 	}
-	if out := d.run("cache", "list"); out.code != 0 || out.stdout != "" {
+	if out := d.run("cache", "list"); out.code != 0 || !strings.HasPrefix(out.stdout, "no module is compiled") {
 		t.Errorf("list after clear: %+v", out)
 	}
 }

@@ -70,6 +70,10 @@ func errorName(err error) string {
 	if errors.As(err, &policy) {
 		return "policy"
 	}
+	var inCases *cases.Error
+	if errors.As(err, &inCases) {
+		return "cases"
+	}
 	return "usage"
 }
 
@@ -83,6 +87,15 @@ type failure struct {
 		ExitCode int                `json:"exit_code"`
 		Problems []policies.Problem `json:"problems,omitempty"`
 	} `json:"error"`
+	// Tools are those that `tools` could list, Failed the plugins that it could not.
+	Tools  []host.Tool    `json:"tools,omitempty"`
+	Failed []failedPlugin `json:"failed,omitempty"`
+}
+
+type failedPlugin struct {
+	Plugin  string `json:"plugin"`
+	Kind    string `json:"kind"`
+	Message string `json:"message"`
 }
 
 // report prints an error: to standard error for people, to standard output as
@@ -93,6 +106,8 @@ func (a *app) report(err error) {
 	}
 	var policy *policies.DiagnosticsError
 	isPolicy := errors.As(err, &policy)
+	var inCases *cases.Error
+	isCases := errors.As(err, &inCases)
 	if a.json && !errors.Is(err, errOutput) {
 		var f failure
 		f.Error.Kind, f.Error.Message, f.Error.ExitCode = errorName(err), err.Error(), exitCode(err)
@@ -100,8 +115,17 @@ func (a *app) report(err error) {
 		if errors.As(err, &failed) {
 			f.Error.Cause = host.CauseOf(failed)
 		}
+		var some *someToolsError
+		if errors.As(err, &some) {
+			f.Tools = some.tools
+			for _, one := range some.failed {
+				f.Failed = append(f.Failed, failedPlugin{one.plugin, errorName(one.err), one.err.Error()})
+			}
+		}
 		if isPolicy {
 			f.Error.Problems = policy.Problems()
+		} else if isCases {
+			f.Error.Problems = inCases.Problems()
 		}
 		a.printJSON(f)
 		return
@@ -110,8 +134,7 @@ func (a *app) report(err error) {
 		policy.Render(a.err, width(a.err), colorful(a.err))
 		return
 	}
-	var inCases *cases.Error
-	if errors.As(err, &inCases) {
+	if isCases {
 		inCases.Render(a.err, width(a.err), colorful(a.err))
 		return
 	}

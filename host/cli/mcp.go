@@ -125,7 +125,7 @@ func serveStdio(ctx context.Context, server *mcp.Server) error {
 	defer func() { os.Stdout = protocol }()
 	err := server.Serve(ctx, os.Stdin, protocol)
 	if err != nil && ctx.Err() == nil {
-		return fmt.Errorf("the client's messages: %s", printable.Line(err.Error(), 512)) // it may quote them
+		return errors.New(printable.Line(err.Error(), 512)) // it may quote the client
 	}
 	return nil
 }

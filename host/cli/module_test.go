@@ -40,9 +40,20 @@ func TestAFileThatIsNoPluginGetsOneLineThatSaysWhatToDo(t *testing.T) {
 		})
 	}
 	d := deploy(t, strings.Replace(simple, "TOOLS/jq.wasm", "DIR/nowhere.wasm", 1))
-	var failure struct{ Error struct{ Kind string } }
-	if out := d.run("tools", "--json"); json.Unmarshal([]byte(out.stdout), &failure) != nil || failure.Error.Kind != "unusable_module" {
+	var failure struct {
+		Error  struct{ Kind string }
+		Tools  []struct{ Name string }
+		Failed []struct{ Plugin, Kind, Message string }
+	}
+	out := d.run("tools", "--json")
+	if err := json.Unmarshal([]byte(out.stdout), &failure); err != nil || out.code != 2 || failure.Error.Kind != "unusable_module" {
 		t.Errorf("tools --json of one good and one bad plugin: %+v", out)
+	}
+	if f := failure.Failed; len(failure.Tools) < 10 || len(f) != 1 || f[0].Plugin != "jq" || f[0].Kind != "unusable_module" || !strings.Contains(f[0].Message, "nowhere.wasm") {
+		t.Errorf("tools --json lists %v and misses %v", failure.Tools, f)
+	}
+	if out := d.run("tools"); out.code != 2 || !strings.Contains(out.stdout, "rogue.loop") || !strings.Contains(out.stderr, "nowhere.wasm") {
+		t.Errorf("tools of one good and one bad plugin: %+v", out)
 	}
 	d = deploy(t, strings.Replace(simple, "TOOLS/jq.wasm", "DIR", 1))
 	d.run("call", "jq.run").wantLine(t, 2, "is a folder")

@@ -12,8 +12,8 @@ import (
 	"github.com/ringfence/ringfence/internal/built"
 )
 
-// author is a folder as an author of tools has it: the built commands in the path,
-// and a checkout of this repository in "ringfence".
+// author is a folder as an author of tools has it: the commands in the path, built in
+// a checkout of this repository, which is in "ringfence".
 type author struct {
 	t   *testing.T
 	dir string
@@ -52,7 +52,7 @@ func (a *author) run(dir, script string) (output string, code int, end string) {
 
 func TestNewToolWorks(t *testing.T) {
 	a := newAuthor(t)
-	out, code, dir := a.run(a.dir, "ringfence new my-tool --sdk ringfence\ncd my-tool\nmake test\nmake call")
+	out, code, dir := a.run(a.dir, "ringfence new my-tool\ncd my-tool\nmake test\nmake call")
 	if code != 0 || !strings.Contains(out, "4 cases passed") || !strings.Contains(out, `"words": 4`) || !strings.Contains(out, "make test\n  make call") {
 		t.Fatalf("exit code %d\n%s", code, out)
 	}
@@ -72,6 +72,8 @@ func TestNewToolWorks(t *testing.T) {
 		{"as JSON", "ringfence test --json", 1, []string{`"failed": 2`, `"line": 4`}},
 		{"a name", "sed -i 's/bad_arguments/bad_argument/' cases/*; ringfence test", 2,
 			[]string{"my-tool.case.hcl line 48", `An argument named "bad_argument" is not expected here. Did you mean "bad_arguments"?`}},
+		{"a name, as JSON", "ringfence test --json", 2, []string{`"kind": "cases"`, `"line": 48`, `Did you mean \"bad_arguments\"?`}},
+		{"a file that is no case", "ringfence test main.go", 2, []string{"main.go is no file of cases: these are called NAME.case.hcl"}},
 		{"a grant", "sed -i 's/bad_argument/bad_arguments/; s/allow \"ex/alow \"ex/' cases/*; ringfence test", 2,
 			[]string{`cases/my-tool.case.hcl:20: unknown block "alow"`, `Did you mean "allow"?`}},
 		{"a filter", "ringfence test --run nothing", 2, []string{"matches none of the 4 cases"}},
@@ -97,7 +99,12 @@ func TestNewRefuses(t *testing.T) {
 		{"a path as a name", "ringfence new ../x", `"../x" cannot be the name of a plugin`},
 		{"a module that is none", "ringfence new x --module 'a b'", "cannot be the path of a Go module; write one such as example.com/x"},
 		{"another checkout", "mkdir other; ringfence new x --sdk other", "is not a checkout of ringfence"},
+		{"another module", "echo module example.com/x >other/go.mod; ringfence new x --sdk other", "is not a checkout of ringfence"},
+		{"no SDK", "mkdir bin; cp $(command -v ringfence) bin; bin/ringfence new x", "there is no SDK to build against"},
+		{"no SDK, and one that somebody else could have put in the way",
+			"mkdir -p a/b/c; echo module github.com/ringfence/ringfence >a/go.mod; cp bin/ringfence a/b/c; a/b/c/ringfence new x", "with --sdk DIR"},
 		{"no name", "ringfence new", "takes NAME"},
+		{"a folder that is a file", "echo >f; ringfence new x --dir f/x", "something on the way to f/x/.gitignore is a file"},
 		{"a file that is there", "mkdir x; echo mine >x/Makefile; ringfence new x", "x/Makefile is already there; nothing was written"},
 	}
 	for _, test := range tests {
@@ -109,17 +116,20 @@ func TestNewRefuses(t *testing.T) {
 	if text, _ := os.ReadFile(filepath.Join(a.dir, "x", "Makefile")); err != nil || len(left) != 1 || string(text) != "mine\n" {
 		t.Errorf("it left %v with %q", left, text)
 	}
-	out, code, _ := a.run(a.dir, "ringfence new y --dir deep/folder --module example.com/y --json 2>/dev/null")
+	out, code, _ := a.run(a.dir, "ringfence new y --dir deep/folder --module example.com/y --sdk ringfence --json")
 	var got struct {
 		OK    bool
+		SDK   string
 		Files []string
 		Next  []string
 	}
 	if err := json.Unmarshal([]byte(out), &got); err != nil || code != 0 || !got.OK || len(got.Files) != 8 || got.Next[0] != "cd deep/folder" {
 		t.Errorf("exit code %d, %v\n%s", code, err, out)
 	}
-	if mod, _ := os.ReadFile(filepath.Join(a.dir, "deep/folder/go.mod")); !strings.HasPrefix(string(mod), "module example.com/y\n") {
-		t.Errorf("go.mod is %s", mod)
+	root, err := filepath.EvalSymlinks(filepath.Join(a.dir, "ringfence"))
+	mod, _ := os.ReadFile(filepath.Join(a.dir, "deep/folder/go.mod"))
+	if !strings.HasPrefix(string(mod), "module example.com/y\n") || err != nil || got.SDK != root || !strings.Contains(string(mod), root) {
+		t.Errorf("the SDK is %q, go.mod %s", got.SDK, mod)
 	}
 }
 

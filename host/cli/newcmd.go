@@ -2,6 +2,7 @@ package cli
 
 import (
 	"fmt"
+	"os"
 	"path/filepath"
 	"strings"
 
@@ -17,7 +18,10 @@ func (a *app) newCommand() *cobra.Command {
 		Short: "Start a tool: source, tests, cases, policy and Makefile",
 		Long: `New writes the beginning of a plugin into a new folder: a tool in Go that works, its
 native tests, cases for the sandbox, a policy to call it with, a Makefile and a
-README. It overwrites nothing.`,
+README. It overwrites nothing.
+
+The tool is built against the SDK of this ringfence: the released one, or, where
+this is no release, the checkout that it was built in. --sdk names another.`,
 		Example: `  ringfence new weather
   ringfence new weather --dir tools/weather --module example.com/weather
   ringfence new weather --sdk ~/src/ringfence`,
@@ -32,7 +36,7 @@ README. It overwrites nothing.`,
 	}
 	cmd.Flags().StringVar(&p.Dir, "dir", "", "the folder to write to (default ./NAME)")
 	cmd.Flags().StringVar(&p.Module, "module", "", "the path of the Go module (default NAME)")
-	cmd.Flags().StringVar(&p.SDK, "sdk", "", "build against this checkout of ringfence (default the released SDK)")
+	cmd.Flags().StringVar(&p.SDK, "sdk", "", "build against this checkout of ringfence (default this release, or the checkout that ringfence was built in)")
 	cmd.MarkFlagDirname("dir")
 	cmd.MarkFlagDirname("sdk")
 	return cmd
@@ -43,6 +47,7 @@ type created struct {
 	OK    bool     `json:"ok"`
 	Name  string   `json:"name"`
 	Dir   string   `json:"dir"`
+	SDK   string   `json:"sdk,omitempty"` // the checkout that it is built against
 	Files []string `json:"files"`
 	Next  []string `json:"next"` // commands
 }
@@ -54,39 +59,48 @@ func (a *app) create(p scaffold.Plan) error {
 	if p.Module == "" {
 		p.Module = p.Name
 	}
-	if strings.HasPrefix(Version, "v") {
-		p.Version = Version
-	}
-	if p.SDK != "" {
-		sdk, err := filepath.Abs(p.SDK)
+	switch {
+	case p.SDK != "":
+		sdk, err := resolved(p.SDK)
 		if err != nil {
-			return err
-		}
-		if sdk, err = filepath.EvalSymlinks(sdk); err != nil {
 			return usagef("--sdk: %s", err)
 		}
 		p.SDK = sdk
+	case scaffold.IsRelease(Version):
+		p.Version = Version
+	default:
+		if program, err := os.Executable(); err == nil {
+			if program, err = resolved(program); err == nil {
+				p.SDK = scaffold.Checkout(program)
+			}
+		}
 	}
 	files, err := p.Write()
 	if err != nil {
 		return usagef("%s", err)
 	}
 	next := []string{"cd " + shellWord(p.Dir)}
-	if p.SDK == "" && p.Version == "" {
-		next = append(next, "go get github.com/ringfence/ringfence@latest")
-	}
 	next = append(next, "make test", "make call")
 	if a.json {
-		return a.printJSON(created{true, p.Name, p.Dir, files, next})
+		return a.printJSON(created{true, p.Name, p.Dir, p.SDK, files, next})
 	}
 	for _, f := range files {
 		fmt.Fprintln(a.out, filepath.Join(p.Dir, f))
 	}
 	fmt.Fprintf(a.out, "\nNext:\n  %s\n\nThe tool is in main.go, what it may do in ringfence.hcl.\n", strings.Join(next, "\n  "))
-	if p.SDK == "" && p.Version == "" {
-		fmt.Fprintln(a.err, "ringfence: this build has no version; to build against your checkout, use --sdk")
+	if p.SDK != "" {
+		fmt.Fprintf(a.out, "It is built against the checkout %s (go.mod).\n", p.SDK)
 	}
 	return nil
+}
+
+// resolved is a path that holds wherever it is read, and whatever links lead there.
+func resolved(path string) (string, error) {
+	path, err := filepath.Abs(path)
+	if err != nil {
+		return "", err
+	}
+	return filepath.EvalSymlinks(path)
 }
 
 // shellWord quotes a word for a shell where it needs it.

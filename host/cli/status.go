@@ -15,7 +15,8 @@ func (a *app) statusCommand() *cobra.Command {
 		Use:   "status",
 		Short: "Show the sandboxes of running hosts, and how their calls travel",
 		Long: `Status asks every host that runs with the policy's state_dir: one line for each
-sandbox process, with its transport (ring or grpc), the size of the rings of its
+sandbox process, with its engine (wasmer or wazero, native for a program without
+one), its transport (ring or grpc), the size of the rings of its
 calls and of what they ask for, how full the fullest is, and why a sandbox has no
 ring, or one that stays full and does not grow. --json has every ring, with its counters.`,
 		Example: `  ringfence status
@@ -46,7 +47,7 @@ func (a *app) status() error {
 	for _, h := range hosts {
 		for _, s := range h.Sandboxes {
 			if lines == 0 {
-				fmt.Fprintln(w, "HOST\tPLUGIN\tPID\tSTATE\tTRANSPORT\tRINGS\tFILL\tCALLS\tMESSAGES\tREFUSED\tWHY")
+				fmt.Fprintln(w, "HOST\tPLUGIN\tENGINE\tPID\tSTATE\tTRANSPORT\tRINGS\tFILL\tCALLS\tMESSAGES\tREFUSED\tWHY")
 			}
 			lines++
 			fmt.Fprintln(w, statusLine(h, s))
@@ -83,6 +84,6 @@ func statusLine(h host.HostStatus, s host.SandboxStatus) string {
 	if s.Crowded != "" {
 		why = "a ring stays full: " + s.Crowded
 	}
-	return fmt.Sprintf("%d\t%s\t%d\t%s\t%s\t%s\t%s\t%d\t%s\t%d\t%s",
-		h.PID, s.Plugin, s.PID, state, s.Transport, rings, full, s.Calls, carried, s.Refused, why)
+	return fmt.Sprintf("%d\t%s\t%s\t%d\t%s\t%s\t%s\t%s\t%d\t%s\t%d\t%s",
+		h.PID, s.Plugin, s.Engine, s.PID, state, s.Transport, rings, full, s.Calls, carried, s.Refused, why)
 }

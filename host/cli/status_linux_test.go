@@ -29,14 +29,14 @@ func TestStatusShowsTheSandboxesOfARunningHost(t *testing.T) {
 		return len(report.Hosts) == 1 && len(report.Hosts[0].Sandboxes) == 1 && report.Hosts[0].Sandboxes[0].Calls == 1
 	})
 	s := report.Hosts[0].Sandboxes[0]
-	if s.Plugin != "rogue" || s.Transport != "ring" || s.Reason != "" || !s.Busy || len(s.Rings) != 4 || s.Refused != 0 {
+	if s.Plugin != "rogue" || s.Engine != "wasmer" || s.Transport != "ring" || s.Reason != "" || !s.Busy || len(s.Rings) != 4 || s.Refused != 0 {
 		t.Errorf("%+v", s)
 	}
 	if r := s.Rings[0]; r.Lane != "calls" || r.Direction != "out" || r.Bytes != 4<<20 || r.Messages != 1 || r.Carried == 0 {
 		t.Errorf("%+v", r)
 	}
 	out := d.run("status")
-	if !strings.Contains(out.stdout, "TRANSPORT") || !strings.Contains(out.stdout, "ring") || !strings.Contains(out.stdout, "busy") || strings.Count(out.stdout, "\n") != 2 {
+	if !strings.Contains(out.stdout, "TRANSPORT") || !strings.Contains(out.stdout, "rogue   wasmer") || !strings.Contains(out.stdout, "ring") || !strings.Contains(out.stdout, "busy") || strings.Count(out.stdout, "\n") != 2 {
 		t.Errorf("%s", out.stdout)
 	}
 }

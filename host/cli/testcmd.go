@@ -30,7 +30,7 @@ The plugin is the one that --plugin names, or plugin = "…" in the file, or the
 
 Exit codes: 0 all passed, 1 some failed, 2 a mistake in the command or in a case.`,
 		Example: `  ringfence test
-  ringfence test plugins/weather -run 'celsius|fahrenheit'
+  ringfence test plugins/weather --run 'celsius|fahrenheit'
   ringfence test --plugin ./weather.wasm cases --json`,
 		Args: func(cmd *cobra.Command, args []string) error {
 			if len(args) > 1 {

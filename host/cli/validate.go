@@ -51,7 +51,9 @@ type validatedPlugin struct {
 	Built  bool   `json:"source_exists"`
 	// Kind is "wasm" or "native", "" when the source is not there; Seccomp is the
 	// filter that it runs under.
-	Kind       policies.Kind     `json:"kind,omitempty"`
+	Kind policies.Kind `json:"kind,omitempty"`
+	// Engine is what runs a module.
+	Engine     string            `json:"engine,omitempty"`
 	Seccomp    policies.Filter   `json:"seccomp,omitempty"`
 	Workspaces map[string]string `json:"workspaces,omitempty"` // by name: "read" or "write"
 	State      uint64            `json:"state_bytes,omitempty"`
@@ -71,6 +73,9 @@ func (a *app) validate() error {
 		one := validatedPlugin{Name: p.Name(), Source: p.Source(), Pinned: p.SHA256() != "", HTTP: p.HTTP() != nil, Built: kind != "", Kind: kind}
 		if kind != "" {
 			one.Seccomp = p.Filter(kind)
+		}
+		if kind == policies.KindWASM {
+			one.Engine = p.Engine()
 		}
 		for _, w := range p.Workspaces() {
 			if one.Workspaces == nil {
@@ -100,8 +105,11 @@ func (a *app) validate() error {
 	}
 	for _, p := range v.Plugins {
 		note := ""
-		if p.Kind == policies.KindNative {
+		switch {
+		case p.Kind == policies.KindNative:
 			note += ", a native program"
+		case p.Engine != "":
+			note += ", under " + p.Engine
 		}
 		if !p.Pinned {
 			note += ", not pinned by sha256"

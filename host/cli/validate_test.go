@@ -31,7 +31,7 @@ func TestValidateReadsTheModulesThatAreThere(t *testing.T) {
 			d.write("x.wasm", tt.module)
 			out := d.run("validate")
 			if tt.says == "" {
-				if out.code != 0 || !strings.Contains(out.stdout, "The policy is valid: 1 plugin") {
+				if out.code != 0 || !strings.Contains(out.stdout, "The policy is valid: 1 plugin") || !strings.Contains(out.stdout, "x.wasm, under wasmer,") {
 					t.Errorf("%+v", out)
 				}
 				return

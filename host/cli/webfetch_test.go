@@ -41,6 +41,13 @@ func TestWebfetchTakesBombs(t *testing.T) {
 		"/rules":   "<style>" + strings.Repeat(".a{display:none}", 100_000) + "</style><p>deep",
 		"/inline":  strings.Repeat("<b><i>", 200) + "deep",
 		"/nothing": "",
+		// These run out of memory if the collector gets no time to work.
+		"/links":      "deep" + strings.Repeat("<a href=/x>", 150_000),
+		"/lines":      "deep<p>" + strings.Repeat("[<br>", 150_000),
+		"/attributes": "deep" + strings.Repeat("<p a b c d e f g>", 150_000),
+		"/brackets":   "deep<p>" + strings.Repeat("[", 3<<20),
+		"/images":     "deep" + strings.Repeat("<img alt=a>b", 100_000),
+		"/formatting": "deep<b a><b b><b c><b d><b e><b f><b g><b h>" + strings.Repeat("</p><p>x", 300_000),
 	}
 	server := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		w.Header().Set("Content-Type", "text/html")

@@ -13,6 +13,7 @@
 //	names.go, schema.go   names that never meet, schemas that every client can read
 //	call.go, limits.go    one call: limits, cancellation, what goes to the client meanwhile
 //	result.go             a result, marked as the word of somebody nobody trusts
+//	stdio.go              one client over pipes, and how that ends
 //	http.go, sessions.go  who may connect, how many, how slowly
 //
 // What holds:

@@ -3,6 +3,7 @@ package mcp
 import (
 	"context"
 	"fmt"
+	"strings"
 	"sync"
 
 	"github.com/modelcontextprotocol/go-sdk/jsonrpc"
@@ -80,9 +81,33 @@ func (s *Server) patient(next sdk.MethodHandler) sdk.MethodHandler {
 			case <-s.patience.Done():
 			case <-ctx.Done():
 			}
+			if err := s.early(method, req); err != nil {
+				return nil, err
+			}
 		}
 		return next(ctx, method, req)
 	}
+}
+
+// early says of a tool or prompt that is not there while plugins are still starting
+// that it may come: "unknown" would be read as a reason not to ask again.
+func (s *Server) early(method string, req sdk.Request) error {
+	if method != "tools/call" && method != "prompts/get" || !s.waits(method, req) {
+		return nil
+	}
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	var starting []string
+	for _, plugin := range s.plugins {
+		if _, known := s.offers[plugin]; !known {
+			starting = append(starting, plugin)
+		}
+	}
+	if len(starting) == 0 {
+		return nil
+	}
+	return &jsonrpc.Error{Code: jsonrpc.CodeInvalidParams, Message: fmt.Sprintf(
+		"there is no such tool or prompt yet, and these plugins have not started: %s. List the tools again, in a while if need be", strings.Join(starting, ", "))}
 }
 
 func (s *Server) waits(method string, req sdk.Request) bool {

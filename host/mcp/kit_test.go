@@ -45,6 +45,9 @@ func deploy(t testing.TB, text string, opts mcp.Options, hosted host.Options) *d
 		t.Fatal(err)
 	}
 	hosted.Sandbox = filepath.Join(built.Bin(t), "ringfence-plugin-wasm")
+	if hosted.StartTimeout == 0 {
+		hosted.StartTimeout = patience // a busy machine is no fault of a plugin
+	}
 	h, err := host.Open(policy, hosted)
 	if err != nil {
 		t.Fatal(err)

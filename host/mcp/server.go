@@ -4,8 +4,6 @@ package mcp
 
 import (
 	"context"
-	"errors"
-	"io"
 	"sync"
 	"time"
 
@@ -147,27 +145,5 @@ func closeSession(session *sdk.ServerSession) {
 	select {
 	case <-done:
 	case <-time.After(closeWait):
-	}
-}
-
-// Serve serves one client until it goes away or ctx ends, which is no error and
-// the end of the whole server. Nothing but the protocol is written to out.
-func (s *Server) Serve(ctx context.Context, in io.ReadCloser, out io.WriteCloser) error {
-	session, err := s.sdk.Connect(ctx, &sdk.IOTransport{Reader: in, Writer: out, MaxLineLength: maxMessage}, nil)
-	if err != nil {
-		return err
-	}
-	ended := make(chan error, 1)
-	go func() { ended <- session.Wait() }()
-	select {
-	case err := <-ended:
-		if errors.Is(err, io.EOF) {
-			err = nil
-		}
-		return err
-	case <-ctx.Done():
-		s.stop() // calls end first: closing waits for them
-		closeSession(session)
-		return nil
 	}
 }

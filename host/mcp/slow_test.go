@@ -39,8 +39,9 @@ func TestAClientThatDoesNotReadItsAnswer(t *testing.T) {
 	<-ended // the test would time out if the server waited for the client
 }
 
-// One that started the server and does not read cannot keep it from ending.
-func TestTheServerEndsBeforeAClientThatDoesNotRead(t *testing.T) {
+// alone is a server without plugins.
+func alone(t *testing.T) *Server {
+	t.Helper()
 	policy, err := policies.Parse("test.hcl", fmt.Appendf(nil, "ringfence {\n state_dir = %q\n}\n", built.State(t)), policies.Options{})
 	if err != nil {
 		t.Fatal(err)
@@ -49,8 +50,15 @@ func TestTheServerEndsBeforeAClientThatDoesNotRead(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	defer h.Close()
+	t.Cleanup(func() { h.Close() })
 	s := New(h, policy, Options{})
+	t.Cleanup(s.Close)
+	return s
+}
+
+// One that started the server and does not read cannot keep it from ending.
+func TestTheServerEndsBeforeAClientThatDoesNotRead(t *testing.T) {
+	s := alone(t)
 	fromClient, toServer := io.Pipe()
 	fromServer, toClient := io.Pipe()
 	defer fromServer.Close() // and with it the writer that waits
@@ -65,5 +73,4 @@ func TestTheServerEndsBeforeAClientThatDoesNotRead(t *testing.T) {
 		t.Errorf("the server ended with %v", err)
 	}
 	_ = toServer.Close()
-	s.Close()
 }

@@ -201,6 +201,15 @@ func TestASlowPluginBlocksNoOther(t *testing.T) {
 	}
 }
 
+// An assistant that asks too early is told so, and need not take a tool for lost.
+func TestAToolThatMayComeLater(t *testing.T) {
+	s := deploy(t, slow, mcp.Options{}, host.Options{}).connect(nil)
+	_, err := s.CallTool(t.Context(), &sdk.CallToolParams{Name: "later"})
+	if wireCode(err) != -32602 || !strings.Contains(err.Error(), "these plugins have not started: missing.") {
+		t.Errorf("a tool that is not there yet gives %v", err)
+	}
+}
+
 // A plugin that hangs in its start is as good as none.
 func TestAPluginThatHangsInItsStart(t *testing.T) {
 	path, _ := guesttest.Build(t, "testdata/hang")

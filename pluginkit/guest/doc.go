@@ -33,7 +33,7 @@
 // Build it with the Go toolchain alone, then call it:
 //
 //	GOOS=wasip1 GOARCH=wasm go build -buildmode=c-shared -trimpath -ldflags='-s -w' -o repeat.wasm
-//	ringfence call repeat '{"text": "ha"}'
+//	ringfence call repeat.repeat '{"text": "ha"}'
 //
 // A native plugin offers the same tools with pluginkit.Serve, and may give them
 // the context of their call ([ToolContext]); docs/native-plugins.md compares.
@@ -108,7 +108,9 @@
 // deep: the engine's stack is small, some thousand Go calls. Go's collector
 // lets the heap double before it works; a tool that fills most of the memory
 // that the policy grants should call debug.SetMemoryLimit, or the policy can
-// set GOMEMLIMIT in the plugin's env.
+// set GOMEMLIMIT in the plugin's env. There is one thread, and a function that
+// computes for long keeps it: one that makes much garbage should call
+// runtime.Gosched now and then, so that the collector can finish what it began.
 //
 // One instance runs one call at a time. Goroutines work, but stand still
 // when the function has returned. Whether package variables survive to the next

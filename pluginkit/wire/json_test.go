@@ -5,6 +5,8 @@ import (
 	"unicode/utf8"
 
 	"google.golang.org/protobuf/proto"
+
+	"github.com/ringfence/ringfence/pluginkit/internal/guestjson"
 )
 
 func TestRequestsAreReadStrictly(t *testing.T) {
@@ -20,6 +22,20 @@ func TestRequestsAreReadStrictly(t *testing.T) {
 		}
 		if _, err := ParseState([]byte(bad)); err == nil {
 			t.Errorf("%s is taken as state", bad)
+		}
+	}
+}
+
+// Each operation that a guest can name is one of the wire's.
+func TestEveryOperationHasItsNumber(t *testing.T) {
+	for _, name := range guestjson.FileOperations {
+		if r, err := ParseFiles([]byte(`{"operation":"` + name + `"}`)); err != nil || r.Operation == 0 {
+			t.Errorf("%s: %v, %v", name, r, err)
+		}
+	}
+	for _, name := range guestjson.StateOperations {
+		if r, err := ParseState([]byte(`{"operation":"` + name + `"}`)); err != nil || r.Operation == 0 {
+			t.Errorf("%s: %v, %v", name, r, err)
 		}
 	}
 }

@@ -13,6 +13,7 @@ import (
 	"regexp"
 	"slices"
 	"strings"
+	"syscall"
 	"text/template"
 )
 
@@ -24,8 +25,8 @@ type Plan struct {
 	Name    string // of the plugin, its folder and its module file
 	Dir     string // the folder to write to; it is made
 	Module  string // the path of the Go module
-	SDK     string // an absolute folder to replace the SDK with, or ""
-	Version string // of the SDK; "" leaves it to `go get`
+	SDK     string // an absolute folder to build the SDK from; "": the released one
+	Version string // of the released SDK
 }
 
 var (
@@ -43,13 +44,39 @@ func (p Plan) Check() error {
 		return fmt.Errorf("%q cannot be the name of a plugin: it starts with a small letter and has up to 63 small letters, digits, - and _%s", p.Name, p.suggestion())
 	case !module.MatchString(p.Module):
 		return fmt.Errorf("%q cannot be the path of a Go module; write one such as example.com/%s", p.Module, p.Name)
-	case p.SDK != "":
-		text, err := os.ReadFile(filepath.Join(p.SDK, "go.mod"))
-		if err != nil || !strings.HasPrefix(string(text), "module github.com/ringfence/ringfence\n") {
-			return fmt.Errorf("%s is not a checkout of ringfence (it has no go.mod that says so)", p.SDK)
-		}
+	case p.SDK != "" && !isCheckout(p.SDK):
+		return fmt.Errorf("%s is not a checkout of ringfence (it has no go.mod that says so)", p.SDK)
+	case p.SDK == "" && !IsRelease(p.Version):
+		return errors.New("there is no SDK to build against: this ringfence is neither a release nor in the checkout that it was built from. " +
+			"Say where a checkout is with --sdk DIR")
 	}
 	return nil
+}
+
+// released are versions that `go get` finds: tags of this module, and not what
+// `git describe` makes of a commit behind one.
+var released = regexp.MustCompile(`^v[01]\.\d+\.\d+(-(alpha|beta|rc)\.?\d+)?$`)
+
+// IsRelease reports whether the SDK of a version can be had without a checkout.
+func IsRelease(version string) bool { return released.MatchString(version) }
+
+// Checkout finds the checkout that a program was built in, or "": the program's
+// folder, or the one above it. It looks no further: from there on, what is found
+// depends on where the program lies, and a folder that others can write to may be
+// among them.
+func Checkout(program string) string {
+	bin := filepath.Dir(program)
+	for _, dir := range []string{filepath.Dir(bin), bin} {
+		if isCheckout(dir) {
+			return dir
+		}
+	}
+	return ""
+}
+
+func isCheckout(dir string) bool {
+	text, err := os.ReadFile(filepath.Join(dir, "go.mod"))
+	return err == nil && strings.HasPrefix(string(text), "module github.com/ringfence/ringfence\n")
 }
 
 var other = regexp.MustCompile(`[^a-z0-9_-]+`)
@@ -90,8 +117,13 @@ func (p Plan) Write() ([]string, error) {
 	}
 	slices.Sort(paths)
 	for _, path := range paths {
-		if _, err := os.Lstat(filepath.Join(p.Dir, path)); !errors.Is(err, fs.ErrNotExist) {
+		switch _, err := os.Lstat(filepath.Join(p.Dir, path)); {
+		case err == nil:
 			return nil, fmt.Errorf("%s is %w; nothing was written (choose another --dir)", filepath.Join(p.Dir, path), ErrExists)
+		case errors.Is(err, syscall.ENOTDIR):
+			return nil, fmt.Errorf("something on the way to %s is a file; nothing was written (choose another --dir)", filepath.Join(p.Dir, path))
+		case !errors.Is(err, fs.ErrNotExist):
+			return nil, err
 		}
 	}
 	for _, path := range paths {

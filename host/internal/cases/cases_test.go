@@ -110,6 +110,11 @@ func TestMistakesInCases(t *testing.T) {
 		{"syntax", `case "a" {`, ":1:"},
 		{"unknown block", "case \"a\" {\n tool = \"t\"\n expct {\n }\n}", `Did you mean "expect"?`},
 		{"no tool", `case "a" { expect {} }`, "single-line block definition"},
+		{"no expect block", "case \"a\" {\n tool = \"t\"\n}", "A case without an expect block: Write expect { … }"},
+		{"two expect blocks", "case \"a\" {\n tool = \"t\"\n expect {\n }\n expect {\n }\n}", "Only one expect block"},
+		{"no cases", "plugin = \"m.wasm\"\n", "A file without cases"},
+		{"a file that is a folder, too", "case \"a\" {\n tool = \"t\"\n files = { \"a\" = \"\", \"./a/b/c\" = \"\" }\n expect {\n }\n}", `"a" cannot be a file and, for "./a/b/c", a folder`},
+		{"a folder that is a file, too", "case \"a\" {\n tool = \"t\"\n files = { \"a/b\" = \"\", \"a/b/\" = \"\" }\n expect {\n }\n}", `"a/b" cannot be a file and, for "a/b/", a folder`},
 		{"two outcomes", "case \"a\" {\n tool = \"t\"\n expect {\n  result = 1\n  denied = \"x\"\n }\n}", "A call has a result"},
 		{"no cause", "case \"a\" {\n tool = \"t\"\n expect {\n  cause = \"cpu\"\n }\n}", `"cpu" is not a cause`},
 		{"one name twice", strings.Repeat("case \"a\" {\n tool = \"t\"\n expect {\n }\n}\n", 2), `another case "a"`},
@@ -138,6 +143,43 @@ func TestMistakesInCases(t *testing.T) {
 				t.Errorf("got %v, want %s", err, test.want)
 			}
 		})
+	}
+}
+
+// TestOneMistakeInJSONIsOneError: what a parser says after the first follows from it.
+func TestOneMistakeInJSONIsOneError(t *testing.T) {
+	for name, tt := range map[string]struct{ text, want string }{
+		"single quotes":     {`{'case': 1}`, "JSON value must start"},
+		"no end":            {`{"case": {"a": {"tool": "t", "expect": {}}}`, "No closing brace"},
+		"a text for a case": {`{"case": "x"}`, "specify name labels"},
+		"a text for expect": {`{"case": {"a": {"tool": "t", "expect": "x"}}}`, `contents of one or more "expect" blocks`},
+		"no expect":         {`{"case": {"a": {"tool": "t"}}}`, "without an expect block"},
+		"a grant":           {`{"case": {"a": {"tool": "t", "grant": {"http": {}}, "expect": {}}}}`, "Write grant_hcl"},
+	} {
+		t.Run(name, func(t *testing.T) {
+			path := filepath.Join(t.TempDir(), "x.case.json")
+			if err := os.WriteFile(path, []byte(tt.text), 0o600); err != nil {
+				t.Fatal(err)
+			}
+			_, err := Find(path, "m.wasm")
+			var mistakes *Error
+			if !errors.As(err, &mistakes) || len(mistakes.Problems()) != 1 || !strings.Contains(err.Error(), tt.want) {
+				t.Errorf("got %v, want just %s", err, tt.want)
+			}
+		})
+	}
+}
+
+func TestFilesThatAreNoCases(t *testing.T) {
+	dir := t.TempDir()
+	path := filepath.Join(dir, "main.go")
+	if err := os.WriteFile(path, nil, 0o600); err != nil {
+		t.Fatal(err)
+	}
+	for name, want := range map[string]string{path: "NAME.case.hcl", dir: "there are no cases in", filepath.Join(dir, "x"): "there is no "} {
+		if _, err := Find(name, ""); err == nil || !strings.Contains(err.Error(), want) {
+			t.Errorf("%s: got %v, want %s", name, err, want)
+		}
 	}
 }
 

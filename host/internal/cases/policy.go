@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"maps"
 	"os"
+	"path"
 	"path/filepath"
 	"slices"
 	"strings"
@@ -47,12 +48,30 @@ func (c *Case) Policy(dir string) (*policies.Policy, error) {
 	return policies.Parse(filepath.Join(dir, filepath.Base(c.File)), c.policy, policies.Options{})
 }
 
-// checkFiles refuses names that lead out of a case's folder.
+// checkFiles refuses names that lead out of a case's folder, and files that would
+// have to be folders, too.
 func (c *Case) checkFiles() error {
 	for _, set := range []map[string]string{c.files, c.expect.files} {
-		for name := range set {
-			if clean := strings.TrimSuffix(name, "/"); !filepath.IsLocal(clean) || clean == "." {
+		names := slices.Sorted(maps.Keys(set))
+		isFile := map[string]bool{}
+		for _, name := range names {
+			clean := path.Clean(name)
+			if !filepath.IsLocal(name) || clean == "." {
 				return fmt.Errorf("%q is not a path inside the case's folder", name)
+			}
+			if !strings.HasSuffix(name, "/") {
+				isFile[clean] = true
+			}
+		}
+		for _, name := range names {
+			folder := path.Clean(name)
+			if !strings.HasSuffix(name, "/") {
+				folder = path.Dir(folder)
+			}
+			for ; folder != "."; folder = path.Dir(folder) {
+				if isFile[folder] {
+					return fmt.Errorf("%q cannot be a file and, for %q, a folder", folder, name)
+				}
 			}
 		}
 	}
@@ -87,17 +106,17 @@ func (c *Case) checkReach(policy *policies.Policy, dir string) error {
 // lay writes a case's files into a folder. A name that ends in a slash is a folder.
 func (c *Case) lay(dir string) error {
 	for name, text := range c.files {
-		path := filepath.Join(dir, filepath.FromSlash(name))
+		to := filepath.Join(dir, filepath.FromSlash(name))
 		if strings.HasSuffix(name, "/") {
-			if err := os.MkdirAll(path, 0o700); err != nil {
+			if err := os.MkdirAll(to, 0o700); err != nil {
 				return err
 			}
 			continue
 		}
-		if err := os.MkdirAll(filepath.Dir(path), 0o700); err != nil {
+		if err := os.MkdirAll(filepath.Dir(to), 0o700); err != nil {
 			return err
 		}
-		if err := os.WriteFile(path, []byte(text), 0o600); err != nil {
+		if err := os.WriteFile(to, []byte(text), 0o600); err != nil {
 			return err
 		}
 	}

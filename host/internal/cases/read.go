@@ -1,6 +1,7 @@
 package cases
 
 import (
+	"errors"
 	"fmt"
 	"io"
 	"io/fs"
@@ -14,6 +15,8 @@ import (
 	"github.com/hashicorp/hcl/v2/gohcl"
 	"github.com/hashicorp/hcl/v2/hclparse"
 	"github.com/hashicorp/hcl/v2/hclsyntax"
+
+	"github.com/ringfence/ringfence/policies"
 )
 
 const (
@@ -52,7 +55,7 @@ type caseBlock struct {
 	Secrets map[string]string `hcl:"secrets,optional"`
 	Files   map[string]string `hcl:"files,optional"`
 	Answers []answerBlock     `hcl:"answer,block"`
-	Expect  expectBlock       `hcl:"expect,block"`
+	Expect  *expectBlock      `hcl:"expect,block"` // gohcl's words for one that is missing are not ours
 	Range   hcl.Range         `hcl:",def_range"`
 }
 
@@ -132,6 +135,19 @@ func (e *Error) Error() string {
 	return text
 }
 
+// Problems lists all mistakes.
+func (e *Error) Problems() []policies.Problem {
+	var all []policies.Problem
+	for _, d := range e.diags {
+		p := policies.Problem{Summary: d.Summary, Detail: d.Detail}
+		if d.Subject != nil {
+			p.File, p.Line, p.Column = d.Subject.Filename, d.Subject.Start.Line, d.Subject.Start.Column
+		}
+		all = append(all, p)
+	}
+	return all
+}
+
 // Render writes all mistakes with the lines that they are in.
 func (e *Error) Render(w io.Writer, width uint, color bool) error {
 	return hcl.NewDiagnosticTextWriter(w, e.files, width, color).WriteDiagnostics(e.diags)
@@ -140,11 +156,16 @@ func (e *Error) Render(w io.Writer, width uint, color bool) error {
 // list finds the files of cases.
 func list(path string) ([]string, error) {
 	info, err := os.Stat(path)
-	if err != nil {
+	switch {
+	case errors.Is(err, fs.ErrNotExist):
+		return nil, fmt.Errorf("looking for cases: there is no %s", path)
+	case err != nil:
 		return nil, fmt.Errorf("looking for cases: %w", err)
-	}
-	if !info.IsDir() {
+	case info.IsDir():
+	case isCase(path):
 		return []string{path}, nil
+	default:
+		return nil, fmt.Errorf("%s is no file of cases: these are called NAME.case.hcl or NAME.case.json", path)
 	}
 	var names []string
 	err = filepath.WalkDir(path, func(name string, entry fs.DirEntry, err error) error {
@@ -182,33 +203,44 @@ func (r *reader) errorf(at hcl.Range, summary, format string, args ...any) {
 	r.diags = append(r.diags, &hcl.Diagnostic{Severity: hcl.DiagError, Summary: summary, Detail: fmt.Sprintf(format, args...), Subject: &at})
 }
 
+// top is the place of what is wrong with a file as a whole.
+func top(name string) hcl.Range {
+	return hcl.Range{Filename: name, Start: hcl.InitialPos, End: hcl.InitialPos}
+}
+
 func (r *reader) file(name string) []Case {
 	text, err := bounded(name)
 	if err != nil {
-		r.errorf(hcl.Range{Filename: name, Start: hcl.InitialPos, End: hcl.InitialPos}, "The file cannot be read", "%s.", err)
+		r.errorf(top(name), "The file cannot be read", "%s.", err)
 		return nil
 	}
+	var block fileBlock
 	var parsed *hcl.File
 	var diags hcl.Diagnostics
-	if strings.HasSuffix(name, ".json") {
+	context := evalContext(filepath.Dir(name))
+	isJSON := strings.HasSuffix(name, ".json")
+	if isJSON {
 		parsed, diags = r.parser.ParseJSON(text, name)
 	} else {
 		parsed, diags = r.parser.ParseHCL(text, name)
 	}
-	if diags.HasErrors() {
-		r.diags = append(r.diags, diags...)
-		return nil
+	if !diags.HasErrors() {
+		diags = gohcl.DecodeBody(parsed.Body, context, &block)
 	}
-	var block fileBlock
-	context := evalContext(filepath.Dir(name))
-	if diags := gohcl.DecodeBody(parsed.Body, context, &block); diags.HasErrors() {
+	if diags.HasErrors() {
+		if isJSON { // there, what follows the first mistake follows from it
+			diags = diags[:1]
+		}
 		r.diags = append(r.diags, diags...)
 		return nil
 	}
 	module, err := r.moduleOf(name, block.Plugin)
 	if err != nil {
-		r.errorf(hcl.Range{Filename: name, Start: hcl.InitialPos, End: hcl.InitialPos}, "Which plugin is tested", "%s.", err)
+		r.errorf(top(name), "Which plugin is tested", "%s.", err)
 		return nil
+	}
+	if len(block.Cases) == 0 {
+		r.errorf(top(name), "A file without cases", "Write case \"what it shows\" { … }, or remove the file.")
 	}
 	seen := map[string]bool{}
 	var cases []Case
@@ -238,7 +270,11 @@ func (r *reader) fill(c *Case, b *caseBlock, context *hcl.EvalContext, parsed *h
 			c.answers = append(c.answers, a)
 		}
 	}
-	r.expectation(c, &b.Expect, context)
+	if b.Expect == nil {
+		r.errorf(b.Range, "A case without an expect block", "Write expect { … } with what must come of the call; an empty one expects a result, whatever it is.")
+	} else {
+		r.expectation(c, b.Expect, context)
+	}
 	inside, line := "", b.Range.Start.Line
 	switch {
 	case b.Text != nil && b.Grant != nil:

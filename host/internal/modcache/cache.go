@@ -19,8 +19,10 @@ import (
 var ErrMiss = errors.New("not in the cache of compiled modules")
 
 const (
-	magic      = "RFMODC01"
-	headerSize = len(magic) + sha256.Size + 8 + sha256.Size // magic, key, length, code
+	magic      = "RFMODC02"
+	labelAt    = len(magic) + sha256.Size + 8
+	labelSize  = 512
+	headerSize = labelAt + labelSize + sha256.Size // magic, key, length, label, code
 	entryExt   = ".compiled"
 )
 
@@ -110,14 +112,14 @@ func (c *Cache) read(key Key, f *os.File) (*os.File, int64, error) {
 }
 
 // Put stores compiled code: what write writes. It appears whole or not at all.
-func (c *Cache) Put(key Key, write func(io.Writer) error) error {
+func (c *Cache) Put(key Key, label Label, write func(io.Writer) error) error {
 	f, err := create(c.dir)
 	if err != nil {
 		return fmt.Errorf("store a compiled module: %w", err)
 	}
 	defer os.Remove(f.Name()) // after the rename there is nothing of that name
 	defer f.Close()
-	if err := c.fill(f, key, write); err != nil {
+	if err := c.fill(f, key, label, write); err != nil {
 		return fmt.Errorf("store a compiled module: %w", err)
 	}
 	// Closed any earlier, its lock would be gone while it still has its name. An
@@ -128,7 +130,7 @@ func (c *Cache) Put(key Key, write func(io.Writer) error) error {
 	return c.Trim()
 }
 
-func (c *Cache) fill(f *os.File, key Key, write func(io.Writer) error) error {
+func (c *Cache) fill(f *os.File, key Key, label Label, write func(io.Writer) error) error {
 	if _, err := f.Seek(int64(headerSize), io.SeekStart); err != nil {
 		return err
 	}
@@ -144,6 +146,7 @@ func (c *Cache) fill(f *os.File, key Key, write func(io.Writer) error) error {
 	}
 	signed := append([]byte(magic), key[:]...)
 	signed = binary.LittleEndian.AppendUint64(signed, uint64(counted.n))
+	signed = label.append(signed)
 	mac := hmac.New(sha256.New, c.secret)
 	mac.Write(signed)
 	if _, err := io.Copy(mac, io.NewSectionReader(f, int64(headerSize), counted.n)); err != nil {

@@ -17,6 +17,7 @@ type Entry struct {
 	Name string    `json:"key"`
 	Size int64     `json:"bytes"`
 	Used time.Time `json:"used"`
+	Label
 }
 
 // List returns the entries, the most recently used first.
@@ -32,7 +33,7 @@ func (c *Cache) List() ([]Entry, error) {
 		if !ok || !isKey(name) || err != nil { // err: removed since
 			continue
 		}
-		entries = append(entries, Entry{Name: name, Size: info.Size(), Used: info.ModTime()})
+		entries = append(entries, Entry{Name: name, Size: info.Size(), Used: info.ModTime(), Label: c.label(name)})
 	}
 	sort.Slice(entries, func(i, j int) bool { return entries[i].Used.After(entries[j].Used) })
 	return entries, nil

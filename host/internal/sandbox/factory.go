@@ -80,7 +80,7 @@ func (f *Factory) Start(ctx context.Context, plan Plan) (*Sandbox, error) {
 	ctx, cancel := context.WithTimeoutCause(ctx, f.LoadTimeout, fmt.Errorf("%w: not ready within %s", ErrStart, f.LoadTimeout))
 	defer cancel()
 	spec, filters := f.spec(plan.Plugin), withGuest
-	s := &Sandbox{log: f.Logger, gone: make(chan struct{})}
+	s := &Sandbox{Engine: plan.Engine, log: f.Logger, gone: make(chan struct{})}
 	if plan.Ring.NoSpin {
 		spec.Env = append(spec.Env, ringwire.NoSpinEnv+"=1")
 	}

@@ -30,6 +30,9 @@ type Sandbox struct {
 	Tools []manifest.Tool
 	// Extras is what it offers beside tools.
 	Extras manifest.Extras
+	// Engine is what runs the guest: "wasmer", "wazero", or pluginkit.EngineNative
+	// for a plugin that needs none.
+	Engine string
 
 	process   *launch.Process
 	client    wire.SandboxClient

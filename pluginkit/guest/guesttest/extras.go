@@ -4,6 +4,7 @@ import (
 	"encoding/json"
 	"fmt"
 
+	"github.com/ringfence/ringfence/pluginkit/guest"
 	"github.com/ringfence/ringfence/pluginkit/internal/registry"
 )
 
@@ -27,7 +28,15 @@ func Prompt(name string, arguments map[string]string) ([]byte, error) {
 // Complete asks for completions of an argument of a prompt and returns them as
 // JSON.
 func Complete(prompt, argument, value string) ([]byte, error) {
-	return extra("completion", "", map[string]any{"prompt": prompt, "argument": argument, "value": value})
+	return CompleteRequest(guest.CompletionRequest{Prompt: prompt, Argument: argument, Value: value})
+}
+
+// CompleteRequest is Complete for templates, too, and with arguments that have a
+// value already.
+func CompleteRequest(r guest.CompletionRequest) ([]byte, error) {
+	return extra("completion", "", map[string]any{
+		"prompt": r.Prompt, "template": r.Template, "argument": r.Argument, "value": r.Value, "others": r.Others,
+	})
 }
 
 func extra(list, key string, arguments map[string]any) ([]byte, error) {

@@ -10,7 +10,7 @@ import (
 	"time"
 
 	"github.com/ringfence/ringfence/pluginkit/guest"
-	"github.com/ringfence/ringfence/pluginkit/wire"
+	"github.com/ringfence/ringfence/pluginkit/internal/guestjson"
 )
 
 // Workspace stands in for a folder of the host's. It behaves as the real one
@@ -66,8 +66,8 @@ func (w *Workspace) isFolder(path string) bool {
 	return false
 }
 
-func (w *Workspace) entry(path string) (*wire.Entry, error) {
-	e := &wire.Entry{Name: path[strings.LastIndex(path, "/")+1:], ModifiedNs: time.Date(2026, 1, 2, 3, 4, 5, 0, time.UTC).UnixNano()}
+func (w *Workspace) entry(path string) (*guestjson.Entry, error) {
+	e := &guestjson.Entry{Name: path[strings.LastIndex(path, "/")+1:], Modified: time.Date(2026, 1, 2, 3, 4, 5, 0, time.UTC).UnixMicro()}
 	content, is := w.Files[path]
 	switch {
 	case is:
@@ -81,7 +81,7 @@ func (w *Workspace) entry(path string) (*wire.Entry, error) {
 }
 
 // list is the entries of a folder, by name.
-func (w *Workspace) list(folder, after string) ([]*wire.Entry, error) {
+func (w *Workspace) list(folder, after string) ([]guestjson.Entry, error) {
 	if _, is := w.Files[folder]; is || !w.isFolder(folder) {
 		_, err := w.entry(folder)
 		if err == nil {
@@ -100,21 +100,21 @@ func (w *Workspace) list(folder, after string) ([]*wire.Entry, error) {
 			names[name] = true
 		}
 	}
-	var list []*wire.Entry
+	var list []guestjson.Entry
 	for _, name := range slices.Sorted(maps.Keys(names)) {
 		if name > after {
 			e, err := w.entry(prefix + name)
 			if err != nil {
 				return nil, err
 			}
-			list = append(list, e)
+			list = append(list, *e)
 		}
 	}
 	return list, nil
 }
 
 // write sets a file, or what is behind its end, under the request's conditions.
-func (w *Workspace) write(r *wire.Files, content string) (*wire.Entry, error) {
+func (w *Workspace) write(r guestjson.Files, content string) (*guestjson.Entry, error) {
 	old, there := w.Files[r.Path]
 	switch {
 	case w.isFolder(r.Path):
@@ -129,7 +129,7 @@ func (w *Workspace) write(r *wire.Files, content string) (*wire.Entry, error) {
 			return nil, fmt.Errorf("%w: %q is not a folder", guest.ErrMalformed, r.Path[:at])
 		}
 	}
-	if r.Operation == wire.FileOperation_FILE_APPEND {
+	if r.Operation == "append" {
 		content = old + content
 	}
 	if w.Files == nil {
@@ -156,7 +156,7 @@ func (w *Workspace) rename(from, to string) error {
 	return nil
 }
 
-func (w *Workspace) remove(r *wire.Files) error {
+func (w *Workspace) remove(r guestjson.Files) error {
 	e, err := w.entry(r.Path)
 	switch {
 	case err != nil:
@@ -176,89 +176,86 @@ func (w *Workspace) remove(r *wire.Files) error {
 
 // Files implements abi.Host.
 func (s *seam) Files(request, data []byte) int64 {
-	r, err := wire.ParseFiles(request)
+	r, err := guestjson.ParseFiles(request)
 	if err != nil {
 		return int64(s.fail(fmt.Errorf("%w: %w", guest.ErrMalformed, err)))
 	}
-	r.Data = data
-	reply, err := s.files(r)
+	reply, err := s.files(r, data)
 	if err != nil {
 		return int64(s.fail(err))
 	}
 	return s.keepReply(reply)
 }
 
-// keepReply keeps an answer that is not to an HTTP request.
-func (s *seam) keepReply(reply *wire.CapabilityReply) int64 {
-	head, err := reply.HeadJSON()
+// reply is an answer that is not to an HTTP request.
+type reply struct {
+	guestjson.Head
+	data []byte
+}
+
+func (s *seam) keepReply(r reply) int64 {
+	r.Bytes = uint64(len(r.data))
+	head, err := r.JSON()
 	if err != nil {
 		return int64(s.fail(err))
 	}
-	return s.keep(&answer{head: head, body: reply.GetData()})
+	return s.keep(&answer{head: head, body: r.data})
 }
 
-func (s *seam) files(r *wire.Files) (reply *wire.CapabilityReply, err error) {
+func (s *seam) files(r guestjson.Files, data []byte) (none reply, err error) {
 	w := s.Workspaces[r.Workspace]
 	if w == nil {
-		return nil, fmt.Errorf("%w: the policy grants this plugin no workspace of that name", guest.ErrDenied)
+		return none, fmt.Errorf("%w: the policy grants this plugin no workspace of that name", guest.ErrDenied)
 	}
-	operation := r.Operation
-	if w.ReadOnly && operation > wire.FileOperation_FILE_READ {
-		return nil, fmt.Errorf("%w: the policy grants access = \"read\"", guest.ErrDenied)
+	reads := slices.Contains(guestjson.FileOperations[:3], r.Operation)
+	if w.ReadOnly && !reads {
+		return none, fmt.Errorf("%w: the policy grants access = \"read\"", guest.ErrDenied)
 	}
-	if !fs.ValidPath(r.Path) || r.To != "" && !fs.ValidPath(r.To) || r.Path == "." && operation > wire.FileOperation_FILE_READ {
-		return nil, fmt.Errorf("%w: %q", guest.ErrMalformed, r.Path)
+	if !fs.ValidPath(r.Path) || r.To != "" && !fs.ValidPath(r.To) || r.Path == "." && !reads {
+		return none, fmt.Errorf("%w: %q", guest.ErrMalformed, r.Path)
 	}
-	if operation == wire.FileOperation_FILE_STAGE {
-		return s.stage(r)
+	if r.Operation == "stage" {
+		return s.stage(r, data)
 	}
 	if w.Refuse != nil {
-		if err := w.Refuse(verbs[operation], r.Path); err != nil {
-			return nil, err
+		if err := w.Refuse(r.Operation, r.Path); err != nil {
+			return none, err
 		}
 	}
-	return s.carryOut(w, r)
+	return s.carryOut(w, r, data)
 }
 
-var verbs = map[wire.FileOperation]string{
-	wire.FileOperation_FILE_STAT: "stat", wire.FileOperation_FILE_LIST: "list", wire.FileOperation_FILE_READ: "read",
-	wire.FileOperation_FILE_WRITE: "write", wire.FileOperation_FILE_APPEND: "append", wire.FileOperation_FILE_RENAME: "rename",
-	wire.FileOperation_FILE_REMOVE: "remove", wire.FileOperation_FILE_MAKE_FOLDER: "make_folder",
-}
-
-func (s *seam) carryOut(w *Workspace, r *wire.Files) (*wire.CapabilityReply, error) {
-	reply := &wire.CapabilityReply{}
-	var e *wire.Entry
-	var err error
+func (s *seam) carryOut(w *Workspace, r guestjson.Files, data []byte) (done reply, err error) {
+	var e *guestjson.Entry
 	switch r.Operation {
-	case wire.FileOperation_FILE_STAT:
+	case "stat":
 		e, err = w.entry(r.Path)
-	case wire.FileOperation_FILE_LIST:
-		reply.Entries, err = w.list(r.Path, r.After)
-	case wire.FileOperation_FILE_READ:
+	case "list":
+		done.Entries, err = w.list(r.Path, r.After)
+	case "read":
 		if e, err = w.entry(r.Path); err == nil && e.Folder {
-			return nil, fmt.Errorf("%w: %q is a folder", guest.ErrMalformed, r.Path)
+			return done, fmt.Errorf("%w: %q is a folder", guest.ErrMalformed, r.Path)
 		}
 		rest := w.Files[r.Path]
 		rest = rest[min(r.Offset, uint64(len(rest))):]
-		reply.Data = []byte(rest[:min(uint64(r.Length), uint64(len(rest)))])
-	case wire.FileOperation_FILE_WRITE, wire.FileOperation_FILE_APPEND:
-		content := string(r.Data)
+		done.data = []byte(rest[:min(uint64(r.Length), uint64(len(rest)))])
+	case "write", "append":
+		content := string(data)
 		if r.Staged != 0 {
 			staged, open := s.open[int64(r.Staged)]
 			if !open {
-				return nil, guest.ErrNotFound
+				return done, guest.ErrNotFound
 			}
 			content = string(staged.body)
 		}
 		e, err = w.write(r, content)
-	case wire.FileOperation_FILE_RENAME:
+	case "rename":
 		err = w.rename(r.Path, r.To)
-	case wire.FileOperation_FILE_REMOVE:
+	case "remove":
 		err = w.remove(r)
-	case wire.FileOperation_FILE_MAKE_FOLDER:
+	case "make_folder":
 		if _, is := w.Files[r.Path]; is {
-			return nil, fmt.Errorf("%w: %q is not a folder", guest.ErrMalformed, r.Path)
+			return done, fmt.Errorf("%w: %q is not a folder", guest.ErrMalformed, r.Path)
 		}
 		if w.Files == nil {
 			w.Files = map[string]string{}
@@ -266,21 +263,21 @@ func (s *seam) carryOut(w *Workspace, r *wire.Files) (*wire.CapabilityReply, err
 		w.Files[r.Path+"/"] = ""
 	}
 	if e != nil {
-		reply.Entries = []*wire.Entry{e}
+		done.Entries = []guestjson.Entry{*e}
 	}
-	return reply, err
+	return done, err
 }
 
 // stage adds to an answer that is kept, or begins one. Each handle is closed by
 // itself; what was staged ends with the first.
-func (s *seam) stage(r *wire.Files) (*wire.CapabilityReply, error) {
+func (s *seam) stage(r guestjson.Files, data []byte) (reply, error) {
 	if r.Staged == 0 {
-		return &wire.CapabilityReply{Data: r.Data}, nil
+		return reply{data: data}, nil
 	}
 	staged, open := s.open[int64(r.Staged)]
 	if !open {
-		return nil, guest.ErrNotFound
+		return reply{}, guest.ErrNotFound
 	}
-	staged.body = append(staged.body[:len(staged.body):len(staged.body)], r.Data...)
-	return &wire.CapabilityReply{}, nil
+	staged.body = append(staged.body[:len(staged.body):len(staged.body)], data...)
+	return reply{}, nil
 }

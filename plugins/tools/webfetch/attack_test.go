@@ -1,6 +1,7 @@
 package main
 
 import (
+	"fmt"
 	"net/http"
 	"os"
 	"path/filepath"
@@ -28,7 +29,35 @@ var bombs = map[string]struct{ page, want string }{
 	"rules without end":             {"<style>" + strings.Repeat(".a,.b,.c{display:none}", 40_000) + "</style><p class='" + strings.Repeat("a ", 100_000) + "'>x</p><p>deep", "deep"},
 	"a comment of style that stays": {"<style>/*" + strings.Repeat("{", 100_000) + "</style>deep", "deep"},
 	"brackets":                      {strings.Repeat("[", 100_000) + "deep" + strings.Repeat("](x)", 50_000), "deep"},
+	"brackets of one kind":          {"deep<p>" + strings.Repeat("[", 2<<20), "deep"},
+	"images of one kind":            {"deep<p>" + strings.Repeat("![", 1<<20), "deep"},
+	"texts with images between":     {"deep" + strings.Repeat("<img alt=a>b", 100_000), "deep"},
+	"texts with scripts between":    {"deep" + strings.Repeat("a<script></script>", 100_000), "deep"},
+	"texts with comments between":   {"deep" + strings.Repeat("a<!---->", 100_000), "deep"},
+	"lines in a cell":               {"<table><tr><td>deep" + strings.Repeat("a<br>", 140_000), "deep"},
+	"rules for all elements":        {"<style>" + strings.Repeat("p{display:block}", 2000) + "</style>deep" + strings.Repeat("<p>x", 140_000), "deep"},
+	"rules of one class":            {"<style>" + alike(2000) + "</style>deep" + strings.Repeat("<p class=a>x", 140_000), "deep"},
+	"formatting that is repeated":   {"deep" + distinct(400) + strings.Repeat("</p><p>x", 100_000), "deep"},
+	"attributes":                    {"deep" + strings.Repeat("<p a b c d e f g>", 140_000), "deep"},
 	"stars":                         {strings.Repeat("<b>*</b>_", 20_000) + "deep", "deep"},
+}
+
+// distinct are formatting elements that a parser opens again in each paragraph.
+func distinct(n int) string {
+	var page strings.Builder
+	for i := range n {
+		fmt.Fprintf(&page, "<b a%d>", i)
+	}
+	return page.String()
+}
+
+// alike are rules that all begin with one class.
+func alike(n int) string {
+	var css strings.Builder
+	for i := range n {
+		fmt.Fprintf(&css, ".a.b%d{display:none}", i)
+	}
+	return css.String()
 }
 
 // TestBombs: none of them ends the tool, and what is answered stays small. (The same

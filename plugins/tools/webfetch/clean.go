@@ -39,6 +39,7 @@ type cleaner struct {
 	images bool
 	hidden int // characters left out because nobody sees them
 	spans  int // cells that cells have spanned so far
+	breath breath
 }
 
 // place is where in the page the cleaner is.
@@ -64,10 +65,33 @@ func (c *cleaner) clean(n *html.Node, at place) {
 		case c.rules.hides(child):
 			c.hidden += letters(child)
 			n.RemoveChild(child)
+		case tooDeep(child, at):
+			next = hoist(child)
 		default:
 			c.element(child, at)
 		}
 		child = next
+	}
+	joinTexts(n)
+}
+
+// joinTexts makes one of texts that what stood between them has left side by side. The
+// converter would, too, but by adding one to the other, which takes hours for as many
+// as a page can have.
+func joinTexts(n *html.Node) {
+	for first := n.FirstChild; first != nil; first = first.NextSibling {
+		next := first.NextSibling
+		if first.Type != html.TextNode || next == nil || next.Type != html.TextNode {
+			continue
+		}
+		var joined strings.Builder
+		joined.WriteString(first.Data)
+		for next != nil && next.Type == html.TextNode {
+			joined.WriteString(next.Data)
+			n.RemoveChild(next)
+			next = first.NextSibling
+		}
+		first.Data = joined.String()
 	}
 }
 
@@ -86,15 +110,17 @@ func (c *cleaner) stands(n *html.Node, at place) bool {
 }
 
 func (c *cleaner) element(n *html.Node, at place) {
+	c.breath.every(500)
 	below := at
 	below.depth++
 	switch n.DataAtom {
 	case atom.Main, atom.Article:
 		below.main = true
-	case atom.Ul, atom.Ol, atom.Blockquote, atom.Dl:
-		below.indent++
 	case atom.Table:
 		c.table(n)
+	}
+	if indents[n.DataAtom] {
+		below.indent++
 	}
 	if strings.EqualFold(attribute(n, "role"), "main") {
 		below.main = true
@@ -110,22 +136,29 @@ func (c *cleaner) element(n *html.Node, at place) {
 	}
 	if n.DataAtom == atom.A && n.FirstChild != nil && n.FirstChild == n.LastChild && strings.Contains(" # ¶ § ", " "+strings.TrimSpace(n.FirstChild.Data)+" ") {
 		n.Parent.RemoveChild(n) // the handle of a heading
-		return
-	}
-	if below.depth > maxDepth || below.indent > maxIndent && below.indent > at.indent {
-		unwrap(n)
 	}
 }
 
-// unwrap puts an element's children into its place, on lines of their own.
-func unwrap(n *html.Node) {
-	parent := n.Parent
-	for child := n.FirstChild; child != nil; child = n.FirstChild {
+// indents are the elements that Markdown indents what is in them for.
+var indents = map[atom.Atom]bool{atom.Ul: true, atom.Ol: true, atom.Blockquote: true, atom.Dl: true}
+
+// tooDeep reports whether an element with something in it is deeper than is kept.
+func tooDeep(n *html.Node, at place) bool {
+	return n.FirstChild != nil && (at.depth >= maxDepth || at.indent >= maxIndent && indents[n.DataAtom])
+}
+
+// hoist puts an element's children into its place, on lines of their own, and returns
+// the first, which is still to be cleaned. This way each is moved once, however deep it
+// is.
+func hoist(n *html.Node) *html.Node {
+	parent, first := n.Parent, n.FirstChild
+	for child := first; child != nil; child = n.FirstChild {
 		n.RemoveChild(child)
 		parent.InsertBefore(child, n)
 	}
 	parent.InsertBefore(&html.Node{Type: html.ElementNode, Data: "br", DataAtom: atom.Br}, n)
 	parent.RemoveChild(n)
+	return first
 }
 
 // attributes keeps those that have a meaning in Markdown, checked. Nobody sees a
@@ -236,9 +269,14 @@ func oneLine(cell *html.Node) {
 			return
 		}
 	}
+	parents := map[*html.Node]bool{}
 	for _, n := range breaks {
+		parents[n.Parent] = true
 		n.Parent.InsertBefore(&html.Node{Type: html.TextNode, Data: " "}, n)
 		n.Parent.RemoveChild(n)
+	}
+	for parent := range parents {
+		joinTexts(parent)
 	}
 }
 

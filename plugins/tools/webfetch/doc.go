@@ -35,5 +35,7 @@
 // At most maxPage bytes of a page are read and the rest is reported as cut. Nesting
 // beyond maxDepth is flattened, lists and quotations beyond maxIndent too, and
 // tables of more than maxCells are written as lines: each would let a small page
-// cost much memory or the engine's small stack.
+// cost much memory or the engine's small stack. The parser gets a page as long as
+// there is room for what it makes of it (room.go), and nothing takes time by the
+// square of a page's size.
 package main

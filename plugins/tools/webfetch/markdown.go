@@ -1,6 +1,7 @@
 package main
 
 import (
+	"bytes"
 	"strings"
 
 	"github.com/JohannesKaufmann/html-to-markdown/v2/converter"
@@ -37,6 +38,12 @@ func markdown(root *html.Node) (string, error) {
 			table.WithHeaderPromotion(true),
 		),
 	))
+	conv.Register.UnEscaper(brackets(), converter.PriorityEarly)
+	var nodes breath
+	conv.Register.Renderer(func(converter.Context, converter.Writer, *html.Node) converter.RenderStatus {
+		nodes.every(500)
+		return converter.RenderTryNext
+	}, converter.PriorityEarly)
 	// The converter wants to have a node above what it may remove.
 	top := &html.Node{Type: html.ElementNode, Data: "div"}
 	if root.Parent != nil {
@@ -48,4 +55,38 @@ func markdown(root *html.Node) (string, error) {
 		return "", err
 	}
 	return strings.TrimSpace(string(out)), nil
+}
+
+// maxLooks is how many bytes the converter may look through for the partners of
+// brackets that have none.
+const maxLooks = 10 << 20
+
+// brackets tells the converter which opening brackets have to be escaped: those with a
+// closing one in their line, which could be links. The converter itself looks through
+// the rest of the line for each; a page of brackets would take it hours. Where it has
+// looked enough, those without a partner are escaped, too, which means the same.
+func brackets() converter.HandleUnEscapeFunc {
+	var seen []byte
+	stop, closed, looks := 0, false, 0 // stop: the next end of a line, or closing bracket
+	var calls breath
+	return func(chars []byte, index int) int {
+		calls.every(5000) // the converter makes some garbage at each
+		if chars[index] != '[' {
+			return -1
+		}
+		if len(seen) != len(chars) || &seen[0] != &chars[0] || index >= stop {
+			seen, stop = chars, len(chars)
+			if next := bytes.IndexAny(chars[index:], "\n]"); next >= 0 {
+				stop = index + next
+			}
+			closed = stop < len(chars) && chars[stop] == ']'
+		}
+		if closed {
+			return 1
+		}
+		if looks += stop - index; looks > maxLooks {
+			return 1
+		}
+		return -1 // it will look, and find none
+	}
 }

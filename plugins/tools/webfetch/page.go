@@ -9,14 +9,14 @@ import (
 	"golang.org/x/net/html/atom"
 )
 
-// maxTags bounds the elements of a page: each costs some two hundred bytes, however
-// short it is written.
-const maxTags = 150_000
+// maxTags bounds the elements of a page: each costs time, however short it is written.
+const maxTags = 100_000
 
 // read parses a page and fills in what it says.
 func (p *Page) read(source string, args Args) error {
 	source = p.bound(source)
-	doc, err := parse(source)
+	doc, cut, err := parse(source)
+	p.Cut = p.Cut || cut
 	if err != nil {
 		return err
 	}
@@ -77,15 +77,16 @@ func (p *Page) bound(source string) string {
 
 // parse parses a page. One that nests too deep for the parser is given a second try
 // without its wrappers.
-func parse(source string) (*html.Node, error) {
-	doc, err := html.Parse(strings.NewReader(source))
-	if err == nil {
-		return doc, nil
+func parse(source string) (doc *html.Node, cut bool, err error) {
+	page := newRoom(source)
+	if doc, err = html.Parse(page); err == nil {
+		return doc, page.full, nil
 	}
-	if doc, second := html.Parse(strings.NewReader(withoutWrappers(source))); second == nil {
-		return doc, nil
+	page = newRoom(withoutWrappers(source))
+	if doc, second := html.Parse(page); second == nil {
+		return doc, page.full, nil
 	}
-	return nil, fmt.Errorf("it cannot be parsed, since it nests elements too deep, as no page for people does (the raw format works): %w", err)
+	return nil, false, fmt.Errorf("it cannot be parsed, since it nests elements too deep, as no page for people does (the raw format works): %w", err)
 }
 
 // wrappers are elements that mean nothing to a reader. They are what pages that

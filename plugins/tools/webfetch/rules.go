@@ -7,14 +7,21 @@ import (
 	"golang.org/x/net/html/atom"
 )
 
-// maxRules bounds what is kept of a page's own style elements.
-const maxRules = 2000
+const (
+	// maxRules bounds what is kept of a page's own style elements.
+	maxRules = 2000
+	// maxAlike is how many of them may begin with the same class, id or tag: each
+	// element is held against all of its own.
+	maxAlike = 50
+)
 
 // rules are those of a page's own style elements that hide or show by one tag, id or
 // classes. Rules with ancestors, states or attributes, and those inside @media and
 // the like, are not read: they depend on what is not known here.
 type rules struct {
 	all     []rule
+	same    map[string]int   // by the selector: one rule for each
+	next    int              // the order of the next one
 	byClass map[string][]int // by the first class
 	byID    map[string][]int // those without a class
 	byTag   map[string][]int // those without either
@@ -24,6 +31,7 @@ type rule struct {
 	tag, id   string
 	classes   []string
 	weight    int
+	order     int  // of what it says about display
 	display   bool // it says something about display …
 	none      bool // … namely that there is none
 	concealed bool
@@ -31,7 +39,7 @@ type rule struct {
 
 // readRules reads the style elements of a page.
 func readRules(doc *html.Node) *rules {
-	r := &rules{byClass: map[string][]int{}, byID: map[string][]int{}, byTag: map[string][]int{}}
+	r := &rules{same: map[string]int{}, byClass: map[string][]int{}, byID: map[string][]int{}, byTag: map[string][]int{}}
 	for n := range doc.Descendants() {
 		if n.DataAtom == atom.Style && n.FirstChild != nil {
 			r.read(n.FirstChild.Data)
@@ -100,20 +108,33 @@ func (r *rules) add(selectors string, d map[string]string) {
 		return
 	}
 	for selector := range strings.SplitSeq(selectors, ",") {
-		one, ok := simple(strings.TrimSpace(selector))
-		if !ok || len(r.all) >= maxRules {
-			continue
+		selector = strings.TrimSpace(selector)
+		at, known := r.same[selector]
+		if !known {
+			one, ok := simple(selector)
+			if !ok || len(r.all) >= maxRules {
+				continue
+			}
+			index, key := r.byTag, one.tag
+			switch {
+			case len(one.classes) > 0:
+				index, key = r.byClass, one.classes[0]
+			case one.id != "":
+				index, key = r.byID, one.id
+			}
+			if len(index[key]) >= maxAlike {
+				continue
+			}
+			at = len(r.all)
+			r.all = append(r.all, one)
+			r.same[selector] = at
+			index[key] = append(index[key], at)
 		}
-		one.display, one.none, one.concealed = template.display, template.none, template.concealed
-		at := len(r.all)
-		r.all = append(r.all, one)
-		switch {
-		case len(one.classes) > 0:
-			r.byClass[one.classes[0]] = append(r.byClass[one.classes[0]], at)
-		case one.id != "":
-			r.byID[one.id] = append(r.byID[one.id], at)
-		default:
-			r.byTag[one.tag] = append(r.byTag[one.tag], at)
+		one := &r.all[at]
+		one.concealed = one.concealed || template.concealed
+		if template.display {
+			one.display, one.none, one.order = true, template.none, r.next
+			r.next++
 		}
 	}
 }
@@ -176,8 +197,8 @@ func (r *rules) match(n *html.Node, displayed bool) bool {
 				continue
 			}
 			concealed = concealed || one.concealed
-			if one.display && (one.weight > heaviest || one.weight == heaviest && at > order) {
-				heaviest, order, none = one.weight, at, one.none
+			if one.display && (one.weight > heaviest || one.weight == heaviest && one.order > order) {
+				heaviest, order, none = one.weight, one.order, one.none
 			}
 		}
 	}
