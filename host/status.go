@@ -7,6 +7,7 @@ import (
 	"sort"
 
 	"github.com/ringfence/ringfence/host/internal/beacon"
+	"github.com/ringfence/ringfence/host/internal/printable"
 	"github.com/ringfence/ringfence/host/internal/sandbox"
 	"github.com/ringfence/ringfence/policies"
 	"github.com/ringfence/ringfence/shmchan"
@@ -103,6 +104,22 @@ func ring(lane, direction string, s shmchan.RingStats) RingStatus {
 	}
 }
 
+// clean makes the words of another process fit for a terminal.
+func (s *HostStatus) clean() {
+	line := func(text *string) { *text = printable.Line(*text, 1000) }
+	line(&s.Host)
+	for i := range s.Sandboxes {
+		b := &s.Sandboxes[i]
+		for _, text := range []*string{&b.Plugin, &b.Engine, &b.Transport, &b.Reason, &b.Crowded} {
+			line(text)
+		}
+		for i := range b.Rings {
+			line(&b.Rings[i].Lane)
+			line(&b.Rings[i].Direction)
+		}
+	}
+}
+
 // Running asks every host that runs with these settings' state folder, in
 // whatever process, for its status. Hosts that cannot be asked are in the error;
 // those that can are in the result all the same.
@@ -115,6 +132,7 @@ func Running(settings policies.Settings) ([]HostStatus, error) {
 			problems = append(problems, fmt.Errorf("the status of a host of another version: %w", err))
 			continue
 		}
+		one.clean()
 		all = append(all, one)
 	}
 	sort.Slice(all, func(i, j int) bool { return all[i].PID < all[j].PID })

@@ -46,6 +46,7 @@ var codes = []struct {
 	{host.ErrAudit, exitUsage, "audit"},
 	{errInterrupted, exitInterrupted, "interrupted"},
 	{errUnjailed, exitSandbox, "sandbox"},
+	{errHosts, exitSandbox, "host"},
 	{errCases, exitToolFailed, "cases_failed"},
 	{errOutput, exitUsage, "output"},
 	{errNobodyReads, exitNobodyReads, "output"},
@@ -77,6 +78,11 @@ func errorName(err error) string {
 	return "usage"
 }
 
+// errReported is an error that a command's own report has told of already.
+type errReported struct{ error }
+
+func (e errReported) Unwrap() error { return e.error }
+
 // failure is how --json prints an error.
 type failure struct {
 	OK    bool `json:"ok"`
@@ -101,6 +107,10 @@ type failedPlugin struct {
 // report prints an error: to standard error for people, to standard output as
 // JSON for programs.
 func (a *app) report(err error) {
+	var reported errReported
+	if errors.As(err, &reported) {
+		return
+	}
 	if errors.Is(err, errNobodyReads) || errors.Is(err, errUnfit) || errors.Is(err, errUnjailed) || errors.Is(err, errCases) {
 		return // whoever closed the pipe knows; inspect, doctor and test have printed why
 	}

@@ -3,6 +3,7 @@ package cli
 import (
 	"errors"
 	"fmt"
+	"strings"
 	"text/tabwriter"
 
 	"github.com/spf13/cobra"
@@ -18,7 +19,10 @@ func (a *app) statusCommand() *cobra.Command {
 sandbox process, with its engine (wasmer or wazero, native for a program without
 one), its transport (ring or grpc), the size of the rings of its
 calls and of what they ask for, how full the fullest is, and why a sandbox has no
-ring, or one that stays full and does not grow. --json has every ring, with its counters.`,
+ring, or one that stays full and does not grow. --json has every ring, with its counters.
+
+A host that runs and does not answer within two seconds is named ("problems" in JSON),
+and the exit code is 4.`,
 		Example: `  ringfence status
   ringfence status -p ringfence.hcl --json`,
 		Args: exactArgs(),
@@ -31,7 +35,12 @@ ring, or one that stays full and does not grow. --json has every ring, with its 
 // statusReport is how --json prints it.
 type statusReport struct {
 	Hosts []host.HostStatus `json:"hosts"`
+	// Problems has a line for each host that runs and could not be asked.
+	Problems []string `json:"problems,omitempty"`
 }
+
+// errHosts means that a host which runs could not be asked.
+var errHosts = errors.New("not every host that runs answers")
 
 func (a *app) status() error {
 	policy, err := a.loadPolicy(true)
@@ -39,8 +48,16 @@ func (a *app) status() error {
 		return err
 	}
 	hosts, failed := host.Running(policy.Settings())
+	if failed != nil {
+		failed = fmt.Errorf("%w\n%w", errHosts, failed)
+	}
 	if a.json {
-		return errors.Join(failed, a.printJSON(statusReport{hosts}))
+		report := statusReport{Hosts: hosts}
+		if failed != nil {
+			report.Problems = strings.Split(failed.Error(), "\n")[1:]
+			failed = errReported{failed}
+		}
+		return errors.Join(failed, a.printJSON(report))
 	}
 	w := tabwriter.NewWriter(a.out, 0, 0, 2, ' ', 0)
 	lines := 0
@@ -64,14 +81,16 @@ func statusLine(h host.HostStatus, s host.SandboxStatus) string {
 	if s.Busy {
 		state = "busy"
 	}
-	sizes := map[string]int64{}
-	for _, r := range s.Rings {
-		sizes[r.Lane] = r.Bytes
+	var sizes []string // of each lane
+	for i, r := range s.Rings {
+		if i%2 == 0 {
+			sizes = append(sizes, size(r.Bytes))
+		}
 		fill, messages = max(fill, r.Fill), messages+r.Messages
 	}
 	full, carried := "-", "-"
 	if len(s.Rings) > 0 {
-		rings = fmt.Sprintf("%s+%s", size(sizes["calls"]), size(sizes["capabilities"]))
+		rings = strings.Join(sizes, "+")
 		if s.Windows {
 			rings += ", windows"
 		}

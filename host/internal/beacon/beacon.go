@@ -14,6 +14,8 @@ import (
 	"path/filepath"
 	"sync"
 	"time"
+
+	"golang.org/x/sync/errgroup"
 )
 
 const (
@@ -83,21 +85,34 @@ func (b *Beacon) Close() {
 	b.done.Wait()
 }
 
-// Look asks all hosts that run below a state folder. What a host that has died
-// left behind does not answer and is passed over. problems are those of hosts
-// that live.
+// Look asks all hosts that run below a state folder, side by side: one that hangs
+// takes its time and nobody else's. What a host that has died left behind does not
+// answer and is passed over. problems are those of hosts that live.
 func Look(state string) (answers []json.RawMessage, problems []error) {
 	folders, err := filepath.Glob(filepath.Join(state, "run", "*", name))
 	if err != nil {
 		return nil, []error{err}
 	}
-	for _, path := range folders {
-		answer, err := ask(filepath.Dir(path))
+	var asked errgroup.Group
+	asked.SetLimit(32)
+	texts, errs := make([]json.RawMessage, len(folders)), make([]error, len(folders))
+	for i, path := range folders {
+		asked.Go(func() error {
+			texts[i], errs[i] = ask(filepath.Dir(path))
+			return nil
+		})
+	}
+	_ = asked.Wait()
+	for i, err := range errs {
 		switch {
 		case err == nil:
-			answers = append(answers, answer)
+			answers = append(answers, texts[i])
 		case !dead(err):
-			problems = append(problems, fmt.Errorf("ask the host of %s: %w", filepath.Dir(path), err))
+			var op *net.OpError
+			if errors.As(err, &op) { // without its address, which is of this process
+				err = op.Err
+			}
+			problems = append(problems, fmt.Errorf("the host of %s does not answer: %w", filepath.Dir(folders[i]), err))
 		}
 	}
 	return answers, problems
