@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"context"
 	"errors"
+	"os"
 	"strings"
 	"sync"
 	"testing"
@@ -207,6 +208,80 @@ func TestMemoryThatIsNotTakenIsTakenBack(t *testing.T) {
 	}
 	if err := g.channel.Cancel(offer); err != nil {
 		t.Error(err)
+	}
+}
+
+// Memory that cannot be handed over is an alert, and calls go on in what there is.
+func TestMemoryThatCannotBeHandedOver(t *testing.T) {
+	g := newGrowing(t, 1<<20)
+	g.serve(t, growingEcho{g: g})
+	g.pressed.Send = func(*shmchan.Offer) error { return errors.New("the socket is closed") }
+	g.fill(t, 1<<20)
+	for range 3 {
+		if _, err := (&testDesk{}).call(t, g.Transport, []byte("all the same")); err != nil {
+			t.Fatal(err)
+		}
+	}
+	g.mu.Lock()
+	defer g.mu.Unlock()
+	if len(g.alerts) != 1 || !strings.Contains(g.alerts[0], "could not be handed over: the socket is closed") {
+		t.Errorf("%q", g.alerts)
+	}
+}
+
+// While memory is being made, or waits for the next call, no other is made.
+func TestMemoryIsMadeOnceAtATime(t *testing.T) {
+	g := newGrowing(t, 1<<20)
+	g.serve(t, growingEcho{g: g})
+	full := func() (grow bool) {
+		for range sustainedCalls {
+			g.pressed.Fill(shmchan.FillEvent{Level: 90})
+			grow, _ = g.pressed.ended()
+		}
+		return grow
+	}
+	if !full() {
+		t.Fatal("it does not grow")
+	}
+	if full() {
+		t.Error("it grows while its memory is being made")
+	}
+	g.pressed.prepare(g.channel)
+	if !g.isReady() || full() {
+		t.Error("it grows again before it has grown")
+	}
+}
+
+// Nobody will come for memory that is ready when the channel ends.
+func TestMemoryThatIsReadyEndsWithTheChannel(t *testing.T) {
+	descriptors := func() int {
+		entries, err := os.ReadDir("/proc/self/fd")
+		if err != nil {
+			t.Skip(err)
+		}
+		return len(entries)
+	}
+	before := descriptors()
+	for range 5 {
+		shape := ringwire.ShapeOf(64<<10, time.Second)
+		offer, err := shmchan.Create(shape.Config())
+		if errors.Is(err, shmchan.ErrUnsupported) {
+			t.Skip(err)
+		} else if err != nil {
+			t.Fatal(err)
+		}
+		_ = offer.Close()
+		p := NewPressure(Growth{Shape: shape, Largest: 1 << 20, Send: func(*shmchan.Offer) error { return nil }})
+		tr := New(offer.Channel(), p)
+		p.prepare(offer.Channel())
+		if ready, _ := p.ready(); ready == nil {
+			t.Fatal("there is none")
+		}
+		tr.Close()
+		<-tr.closed
+	}
+	if after := descriptors(); after > before {
+		t.Errorf("%d descriptors, %d before", after, before)
 	}
 }
 

@@ -280,6 +280,11 @@ func TestWornIsBelievedOnlyBeforeAnythingHasHappened(t *testing.T) {
 	if _, err := (&testDesk{}).call(t, tr, nil); !errors.Is(err, transport.ErrProtocol) {
 		t.Errorf("%v", err)
 	}
+	// By its own word it has asked for something, though nothing has come of it yet.
+	tr = hostile(t, func(p *peer) { p.say(ringwire.Calls, ringwire.KindWorn|ringwire.Talked, nil) })
+	if _, err := (&testDesk{}).call(t, tr, nil); !errors.Is(err, transport.ErrProtocol) {
+		t.Errorf("%v", err)
+	}
 }
 
 // A sandbox that keeps the host's memory has the next call time out, not hang.
@@ -305,6 +310,9 @@ func TestMemoryThatIsNotGivenBack(t *testing.T) {
 	}
 	if !errors.Is(err, transport.ErrProtocol) || !strings.Contains(err.Error(), "no progress") {
 		t.Errorf("%v", err)
+	}
+	if tr.Idle(t.Context()) {
+		t.Error("it is said to be good for another call")
 	}
 	tr.Close()
 	<-over
