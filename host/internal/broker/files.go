@@ -76,7 +76,7 @@ type fileRequest struct {
 //
 // The scans in brackets are places, as in chain.go: of what is written, and of
 // what was read.
-func (s *Session) files(_ context.Context, req *wire.Files) *wire.CapabilityReply {
+func (s *Session) files(ctx context.Context, req *wire.Files) *wire.CapabilityReply {
 	x := &fileRequest{s: s, req: req}
 	x.entry = audit.Entry{Kind: "files", Details: audit.Details{Method: fileVerbs[req.GetOperation()],
 		Workspace: clip(req.GetWorkspace(), 256), Path: clip(req.GetPath(), 1<<10), To: clip(req.GetTo(), 1<<10), Sent: int64(len(req.GetData()))}}
@@ -90,7 +90,7 @@ func (s *Session) files(_ context.Context, req *wire.Files) *wire.CapabilityRepl
 			return answer(wire.Code_CODE_INTERNAL, unrecorded)
 		}
 	}
-	reply, refused := x.execute()
+	reply, refused := x.execute(ctx)
 	if refused != nil {
 		return s.refuse(x.entry, refused)
 	}
@@ -157,7 +157,7 @@ func (x *fileRequest) worthRecording() bool {
 }
 
 // execute does it.
-func (x *fileRequest) execute() (*wire.CapabilityReply, *refusal) {
+func (x *fileRequest) execute(ctx context.Context) (*wire.CapabilityReply, *refusal) {
 	req := x.req
 	on := workspace.If{Absent: req.GetAbsent(), Version: req.GetVersion()}
 	var err error
@@ -182,16 +182,16 @@ func (x *fileRequest) execute() (*wire.CapabilityReply, *refusal) {
 			return nil, refused
 		}
 		if req.GetOperation() == wire.FileOperation_FILE_WRITE {
-			e, err = x.files.Write(req.GetPath(), content, on)
+			e, err = x.files.Write(ctx, req.GetPath(), content, on)
 		} else {
-			e, err = x.files.Append(req.GetPath(), content, on)
+			e, err = x.files.Append(ctx, req.GetPath(), content, on)
 		}
 	case wire.FileOperation_FILE_RENAME:
-		err = x.files.Rename(req.GetPath(), req.GetTo())
+		err = x.files.Rename(ctx, req.GetPath(), req.GetTo())
 	case wire.FileOperation_FILE_REMOVE:
-		err = x.files.Remove(req.GetPath(), on)
+		err = x.files.Remove(ctx, req.GetPath(), on)
 	case wire.FileOperation_FILE_MAKE_FOLDER:
-		err = x.files.MakeFolder(req.GetPath())
+		err = x.files.MakeFolder(ctx, req.GetPath())
 	}
 	if err != nil {
 		return nil, fileRefusal(err)
@@ -302,6 +302,7 @@ func fileRefusal(err error) *refusal {
 		{workspace.ErrExists, wire.Code_CODE_EXISTS, false},
 		{workspace.ErrChanged, wire.Code_CODE_CHANGED, false},
 		{workspace.ErrBusy, wire.Code_CODE_TIMEOUT, false},
+		{workspace.ErrEnded, wire.Code_CODE_CANCELED, false},
 	} {
 		if !errors.Is(err, known.is) {
 			continue

@@ -1,6 +1,7 @@
 package workspace
 
 import (
+	"context"
 	"errors"
 	"os"
 	"path/filepath"
@@ -19,14 +20,14 @@ func (w *world) refused(path string, want error) {
 	w.wantErr(err, want)
 	_, err = w.open.Stat(path)
 	w.wantErr(err, want)
-	_, err = w.open.Write(path, bytesOf([]byte("x")), If{})
+	_, err = w.open.Write(context.Background(), path, bytesOf([]byte("x")), If{})
 	w.wantErr(err, want)
-	_, err = w.open.Append(path, bytesOf([]byte("x")), If{})
+	_, err = w.open.Append(context.Background(), path, bytesOf([]byte("x")), If{})
 	w.wantErr(err, want)
-	w.wantErr(w.open.Rename(path, "elsewhere"), want)
-	w.wantErr(w.open.Remove(path, If{}), want)
+	w.wantErr(w.open.Rename(context.Background(), path, "elsewhere"), want)
+	w.wantErr(w.open.Remove(context.Background(), path, If{}), want)
 	w.put("source", "x")
-	if err := w.open.Rename("source", path); err == nil {
+	if err := w.open.Rename(context.Background(), "source", path); err == nil {
 		w.t.Errorf("%q was replaced", path)
 	}
 }
@@ -41,9 +42,9 @@ func TestBadPaths(t *testing.T) {
 		w.refused(p, ErrPath)
 	}
 	for _, change := range []func() error{
-		func() error { return w.open.Remove("", If{}) },
-		func() error { return w.open.Rename("", "a") },
-		func() error { _, err := w.open.Write(".", bytesOf(nil), If{}); return err },
+		func() error { return w.open.Remove(context.Background(), "", If{}) },
+		func() error { return w.open.Rename(context.Background(), "", "a") },
+		func() error { _, err := w.open.Write(context.Background(), ".", bytesOf(nil), If{}); return err },
 	} {
 		w.wantErr(change(), ErrPath)
 	}
@@ -76,13 +77,13 @@ func TestOnlyFilesAndFolders(t *testing.T) {
 	}
 	w.refused("dir out/secret", ErrRefused)
 	w.refused("dir inside/file", ErrRefused)
-	_, err := w.open.Write("dir out/new", bytesOf([]byte("x")), If{})
+	_, err := w.open.Write(context.Background(), "dir out/new", bytesOf([]byte("x")), If{})
 	w.wantErr(err, ErrRefused)
 	_, _, err = w.open.List("dir out", "", 10)
 	w.wantErr(err, ErrRefused)
 	_, err = w.read("real")
 	w.wantErr(err, ErrKind)
-	_, err = w.open.Write("real", bytesOf(nil), If{})
+	_, err = w.open.Write(context.Background(), "real", bytesOf(nil), If{})
 	w.wantErr(err, ErrKind)
 	_, err = w.read("real/file/below")
 	w.wantErr(err, ErrKind)
@@ -184,7 +185,7 @@ func TestExchangesLeadNowhere(t *testing.T) {
 			came[got]++
 		}
 		for _, err := range []error{
-			second(w.open.Append("d/secret", bytesOf(nil), If{})), second(w.open.Write("d/new", bytesOf([]byte("x")), If{})), w.open.Rename("d/new", "d/moved"),
+			second(w.open.Append(context.Background(), "d/secret", bytesOf(nil), If{})), second(w.open.Write(context.Background(), "d/new", bytesOf([]byte("x")), If{})), w.open.Rename(context.Background(), "d/new", "d/moved"),
 		} {
 			if errors.Is(err, ErrHost) {
 				t.Fatal(err, Cause(err))
@@ -212,7 +213,7 @@ func TestWritesAreWhole(t *testing.T) {
 	go func() {
 		defer close(done)
 		for i := range 100 {
-			if _, err := w.open.Write("f", bytesOf([]byte(content(string(rune('a'+i%26))))), If{}); err != nil {
+			if _, err := w.open.Write(context.Background(), "f", bytesOf([]byte(content(string(rune('a'+i%26))))), If{}); err != nil {
 				t.Error(err)
 			}
 		}

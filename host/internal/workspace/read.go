@@ -13,8 +13,6 @@ import (
 
 // Stat describes what a path stands for.
 func (w *Workspace) Stat(p string) (Entry, error) {
-	w.mu.RLock()
-	defer w.mu.RUnlock()
 	at, err := w.walk(p, false)
 	if err != nil {
 		return Entry{}, err
@@ -30,8 +28,6 @@ func (w *Workspace) Stat(p string) (Entry, error) {
 // List returns at most n entries of a folder in the order of their names, those
 // behind the name after. What is not served is not listed.
 func (w *Workspace) List(p, after string, n int) (entries []Entry, more bool, err error) {
-	w.mu.RLock()
-	defer w.mu.RUnlock()
 	at, err := w.walk(p, false)
 	if err != nil {
 		return nil, false, err
@@ -113,13 +109,13 @@ func (w *Workspace) Read(p string, offset, n int64) ([]byte, Entry, error) {
 	if offset < 0 || n < 0 {
 		return nil, Entry{}, fmt.Errorf("%w: %q: %d bytes from %d", ErrPath, p, n, offset)
 	}
-	w.mu.RLock()
-	defer w.mu.RUnlock()
 	at, err := w.walk(p, false)
 	if err != nil {
 		return nil, Entry{}, err
 	}
 	defer w.leave(at)
+	w.appending.RLock()
+	defer w.appending.RUnlock()
 	f, info, err := w.open(at, os.O_RDONLY)
 	if err != nil {
 		return nil, Entry{}, err
