@@ -141,6 +141,66 @@ func TestSensitiveFilesAreNotServed(t *testing.T) {
 	}
 }
 
+// What some file system takes for a name on the list is refused under every file system.
+func TestNamesThatAFileSystemTakesForOthers(t *testing.T) {
+	w := newWorld(t, Config{Write: true})
+	for name, path := range map[string]string{
+		"capitals":               ".SSH/config",
+		"a long s":               ".\u017f\u017fh/config",
+		"the sign for Kelvin":    "server.\u212aey",
+		"full width":             "\uff0e\uff47\uff49\uff54/config",
+		"an invisible joiner":    ".gi\u034ft/config",
+		"a variation selector":   ".env\ufe0f",
+		"a Hangul filler":        ".e\u3164nv",
+		"a dot behind it":        ".git./config",
+		"dots and a space":       ".env.. ",
+		"a stream of NTFS":       ".env::$DATA",
+		"the stream of a folder": ".git:$I30:$INDEX_ALLOCATION/config",
+		"a short name":           "GIT~1/config",
+		"a short name of a file": "CREDEN~1.JSO",
+		"the host's own, folded": ".RINGFENCE-x",
+	} {
+		w.put(path, "key")
+		if _, err := w.read(path); !errors.Is(err, ErrRefused) && !errors.Is(err, ErrPath) {
+			t.Errorf("%s: %q: %v", name, path, err)
+		}
+	}
+	for _, path := range []string{"notes~.md", "a~b.txt", "12:30 tea.md", "straße.md", "ключ.md"} {
+		w.put(path, "served")
+		if got, err := w.read(path); got != "served" || err != nil {
+			t.Errorf("%q: %q, %v", path, got, err)
+		}
+	}
+}
+
+// Some files are what they are by the folder that they are in.
+func TestSensitivePlaces(t *testing.T) {
+	w := newWorld(t, Config{Write: true})
+	for _, path := range []string{".cargo/credentials.toml", ".Config/GH/hosts.yml", "home/.config/gcloud/access_tokens.db", "backup/project.git/config"} {
+		w.put(path, "key")
+		w.refused(path, ErrRefused)
+	}
+	for _, path := range []string{".cargo/config.toml", ".config/app/settings.toml", "gh/readme.md", "credentials/readme.md", "a/b/c/project.github"} {
+		w.put(path, "served")
+		if got, err := w.read(path); got != "served" || err != nil {
+			t.Errorf("%q: %q, %v", path, got, err)
+		}
+	}
+	// A folder of another name would hide them no more.
+	for _, folder := range []string{".config", ".cargo", "home/.config"} {
+		w.wantErr(w.open.Rename(context.Background(), folder, "plain"), ErrRefused)
+	}
+	// The workspace can be such a folder itself.
+	open, err := Open(Config{Path: filepath.Join(w.dir, ".Config")})
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer open.Close()
+	if _, _, err := open.Read("GH/hosts.yml", 0, 10); !errors.Is(err, ErrRefused) {
+		t.Errorf("in .config itself: %v", err)
+	}
+}
+
 // Somebody exchanges a folder for a link to another one, and a file for a link,
 // again and again. Nothing of outside, and nothing that is refused, may come, nor
 // may anything be written there.
@@ -201,8 +261,6 @@ func TestExchangesLeadNowhere(t *testing.T) {
 		}
 	}
 }
-
-func second(_ Entry, err error) error { return err }
 
 // A reader sees the old content or the new one, never a part.
 func TestWritesAreWhole(t *testing.T) {

@@ -60,6 +60,7 @@ type Workspace struct {
 	limits Limits
 	root   *os.Root
 	device uint64
+	above  []string // see folded
 
 	turns turns
 	quota quota
@@ -80,7 +81,7 @@ func Open(cfg Config) (*Workspace, error) {
 	if err != nil {
 		return nil, err
 	}
-	w := &Workspace{cfg: cfg, limits: cfg.Limits.withDefaults(), root: root}
+	w := &Workspace{cfg: cfg, limits: cfg.Limits.withDefaults(), root: root, above: aboveOf(cfg.Path)}
 	w.quota = quota{bytes: w.limits.Growth, files: w.limits.Files}
 	info, err := root.Stat(".")
 	if err == nil {

@@ -372,3 +372,5 @@ func TestARefusedChangeMakesNoFolders(t *testing.T) {
 		t.Error(err)
 	}
 }
+
+func second(_ Entry, err error) error { return err }

@@ -215,8 +215,8 @@ func (w *Workspace) renames(at *place, info fs.FileInfo, to string) error {
 		return fmt.Errorf("%w: the workspace itself cannot be renamed or replaced", ErrPath)
 	case info.IsDir() && len(names) > len(at.names) && slices.Equal(names[:len(at.names)], at.names):
 		return fmt.Errorf("%w: %q lies in %q itself", ErrPath, to, at.path)
-	case info.IsDir() && w.uncovers(names):
-		return fmt.Errorf("%w: %q: the policy names files by where they are, so this folder keeps its place", ErrRefused, at.path)
+	case info.IsDir() && (w.uncovers(names) || w.holds(at.names)):
+		return fmt.Errorf("%w: %q: what is served in this folder depends on where it is, so it keeps its place", ErrRefused, at.path)
 	}
 	into, err := w.walk(to, false)
 	if errors.Is(err, ErrNotFound) {
