@@ -1,18 +1,23 @@
 package host_test
 
 import (
+	"bytes"
 	"context"
 	"encoding/json"
 	"errors"
 	"fmt"
 	"os"
 	"path/filepath"
+	"regexp"
 	"strings"
 	"sync"
 	"testing"
 	"time"
 
+	"github.com/hashicorp/go-hclog"
+
 	"github.com/ringfence/ringfence/host"
+	"github.com/ringfence/ringfence/internal/built"
 	"github.com/ringfence/ringfence/policies"
 )
 
@@ -69,6 +74,7 @@ plugin "inner" {
   }
   state {
     size = "64KiB"
+    name = "inner"
   }
 }
 plugin "hasty" {
@@ -274,5 +280,70 @@ func TestStateOutlivesTheHost(t *testing.T) {
 	}
 	if got, err := keep(h, "inner.keep", `{"do": "keys", "key": "k"}`); got != `{"keys":["k0","k1","k2","k3","k4","k5"]}` || err != nil {
 		t.Errorf("%s, %v", got, err)
+	}
+}
+
+// Policies that share a state folder do not share what plugins of one name keep, and
+// one that was moved says where that is.
+func TestStateBelongsToItsPolicyFile(t *testing.T) {
+	dir, state := t.TempDir(), built.State(t)
+	var log bytes.Buffer
+	do := func(file, arguments string) (string, error) {
+		t.Helper()
+		text := strings.NewReplacer("STATE", state, "TOOLS", filepath.Join(built.Bin(t), "tools")).Replace(`
+ringfence {
+  state_dir = "STATE"
+}
+plugin "inner" {
+  source = "TOOLS/rogue.wasm"
+  limits {
+    memory = "64MiB"
+  }
+  state { }
+}`)
+		file = filepath.Join(dir, file)
+		if err := os.WriteFile(file, []byte(text), 0o600); err != nil {
+			t.Fatal(err)
+		}
+		policy, err := policies.Load(file, policies.Options{})
+		if err != nil {
+			t.Fatal(err)
+		}
+		log.Reset()
+		h, err := host.Open(policy, host.Options{Sandbox: sandboxProgram(t), Logger: hclog.New(&hclog.LoggerOptions{Output: &log, Level: hclog.Warn})})
+		if err != nil {
+			t.Fatal(err)
+		}
+		defer h.Close()
+		r, err := h.Call(t.Context(), "inner.keep", []byte(arguments))
+		if err != nil {
+			return "", err
+		}
+		return string(r.JSON), nil
+	}
+	const count = `{"do": "count", "key": "n"}`
+	for _, want := range []struct{ file, value string }{{"a.hcl", "1"}, {"a.hcl", "2"}, {"b.hcl", "1"}, {"a.hcl", "3"}} {
+		if got, err := do(want.file, count); got != fmt.Sprintf(`{"value":%q}`, want.value) || err != nil {
+			t.Errorf("%s: %s, %v; want %s", want.file, got, err, want.value)
+		}
+		if log.Len() > 0 {
+			t.Errorf("%s: the log says %s", want.file, &log)
+		}
+	}
+	if err := os.Remove(filepath.Join(dir, "a.hcl")); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := do("moved.hcl", `{"do": "keys", "key": ""}`); err != nil {
+		t.Fatal(err)
+	}
+	told := regexp.MustCompile(`was=(\S+) file=(\S+) rename_to=(\S+)`).FindStringSubmatch(log.String())
+	if told == nil || told[1] != filepath.Join(dir, "a.hcl") {
+		t.Fatalf("the log says %s", &log)
+	}
+	if err := os.Rename(told[2], told[3]); err != nil {
+		t.Fatal(err)
+	}
+	if got, err := do("moved.hcl", count); got != `{"value":"4"}` || err != nil {
+		t.Errorf("after the renaming: %s, %v", got, err)
 	}
 }

@@ -69,7 +69,7 @@ var workspaceShape = shape{
 
 var stateShape = shape{
 	name:      `a "state" block`,
-	arguments: []string{"size"},
+	arguments: []string{"size", "name"},
 }
 
 var invokeShape = shape{

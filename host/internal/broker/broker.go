@@ -11,6 +11,7 @@ import (
 	"golang.org/x/time/rate"
 
 	"github.com/ringfence/ringfence/host/internal/audit"
+	"github.com/ringfence/ringfence/host/internal/state"
 	"github.com/ringfence/ringfence/policies"
 )
 
@@ -90,8 +91,8 @@ type Broker struct {
 	slots   chan struct{} // one for each request that runs
 	quota   *quota
 	folders map[string]*folder
+	kept    *state.State // nil: nothing is kept
 
-	stateWrites *rate.Limiter // bytes
 	// Two transports, so that a connection which a rule with a literal address
 	// opened can never serve a rule without one.
 	public, literal *http.Transport
@@ -113,10 +114,7 @@ func New(cfg Config) *Broker {
 		quota:  &quota{memory: limits.Memory, disk: limits.Disk},
 
 		folders: make(map[string]*folder),
-	}
-	if cfg.Kept.State != nil {
-		// At once, as often as a small state is likely to be set by one call.
-		b.stateWrites = rate.NewLimiter(writeRate, int(cfg.Kept.Grant.Size)+64<<20)
+		kept:    cfg.Kept.open(cfg.Now),
 	}
 	for _, f := range cfg.Folders {
 		b.folders[f.Name] = &folder{Folder: f}

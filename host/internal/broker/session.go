@@ -119,7 +119,7 @@ func (s *Session) Handle(ctx context.Context, req *wire.CapabilityRequest) (repl
 	case *wire.CapabilityRequest_Invoke:
 		return s.counted(func() *wire.CapabilityReply { return s.invoke(ctx, op.Invoke) })
 	case *wire.CapabilityRequest_State:
-		return s.counted(func() *wire.CapabilityReply { return s.state(op.State) })
+		return s.counted(func() *wire.CapabilityReply { return s.state(ctx, op.State) })
 	case *wire.CapabilityRequest_BodyRead:
 		return s.read(op.BodyRead)
 	case *wire.CapabilityRequest_BodyClose:

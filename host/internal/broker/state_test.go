@@ -36,9 +36,10 @@ const (
 
 func stateKit(t *testing.T, size string, change ...func(*Config)) *kit {
 	grant := more(t, "state {\n size = \""+size+"\"\n}").State()
-	return newKit(t, "", append(change, func(c *Config) {
-		c.Kept = Kept{Grant: grant, State: state.New(state.Config{Dir: t.TempDir(), Plugin: "p", Size: int64(grant.Size)})}
-	})...)
+	dir := t.TempDir()
+	return newKit(t, "", append([]func(*Config){func(c *Config) {
+		c.Kept = Kept{Grant: grant, Config: state.Config{Dir: dir, Owner: state.Owner{Name: "p"}, Size: int64(grant.Size)}}
+	}}, change...)...)
 }
 
 func TestStateRequestsThatAreRefused(t *testing.T) {
@@ -95,6 +96,29 @@ func TestChangesOfALargeStateAreRationed(t *testing.T) {
 	}
 	if r := k.state(&wire.State{Operation: getState, Key: "k0"}); len(r.GetData()) != 1<<20 {
 		t.Errorf("reading is rationed: %v", r.GetMessage())
+	}
+}
+
+// A host that has just started knows as well what it is to write.
+func TestTheFirstChangeIsRationedToo(t *testing.T) {
+	dir := t.TempDir()
+	there := func(c *Config) { c.Kept.Config.Dir = dir }
+	k := stateKit(t, "64MiB", there)
+	for i := range 9 {
+		if r := k.state(&wire.State{Operation: setState, Key: "k" + string(rune('0'+i)), Value: make([]byte, 1<<20)}); r.GetCode() != 0 {
+			t.Fatalf("%d: %v", i, r)
+		}
+	}
+	now := time.Now()
+	again := stateKit(t, "1MiB", there, func(c *Config) { c.Now = func() time.Time { return now } })
+	changed := 0
+	for ; again.state(&wire.State{Operation: wire.StateOperation_STATE_DELETE, Key: "none"}).GetCode() == 0; changed++ {
+		if changed > 100 {
+			t.Fatal("it is not rationed")
+		}
+	}
+	if changed != 7 { // of 9 MiB, with 65 MiB at once
+		t.Errorf("9 MiB were written %d times at once", changed)
 	}
 }
 
