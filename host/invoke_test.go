@@ -114,15 +114,22 @@ func TestToolsCallToolsOfOtherPlugins(t *testing.T) {
 		}{
 			"no alias":          {invoke("other", `{}`), host.ErrDenied, `no tool under the alias "other"`},
 			"bad arguments":     {invoke("shout", `{"bytes": -1}`), host.ErrToolFailed, "bad arguments"},
-			"a crash":           {invoke("crash", `{}`), host.ErrToolFailed, "rogue crashes on purpose"},
-			"a denial":          {invoke("fetch", `{"url": "http://127.0.0.1:1/"}`), host.ErrToolFailed, "no http block"},
-			"no such tool":      {invoke("gone", `{}`), host.ErrToolFailed, "inner offers"},
-			"its own time":      {invoke("hasty", `{"milliseconds": 60000}`), host.ErrToolFailed, "timed out"},
+			"a crash":           {invoke("crash", `{}`), host.ErrToolFailed, "invoke crash: could not be reached: the guest crashed"},
+			"a denial":          {invoke("fetch", `{"url": "http://127.0.0.1:1/"}`), host.ErrToolFailed, "fetch: denied by policy"},
+			"no such tool":      {invoke("gone", `{}`), host.ErrToolFailed, "unknown tool"},
+			"its own time":      {invoke("hasty", `{"milliseconds": 60000}`), host.ErrToolFailed, "took too long"},
 			"a terminal escape": {invoke("\x1b[2J", `{}`), host.ErrDenied, `\x1b[2J`},
 		} {
 			_, err := h.Call(t.Context(), "outer.invoke", want.arguments)
 			if !errors.Is(err, want.kind) || !strings.Contains(err.Error(), want.says) {
 				t.Errorf("%s: %v, want %v saying %q", call, err, want.kind, want.says)
+			}
+			// Nothing of the other plugin's policy and tools, and nothing that its crash
+			// prints.
+			for _, fact := range []string{"http block", "127.0.0.1", "test.hcl", "on purpose", "inner", "call_timeout", "100ms"} {
+				if err != nil && strings.Contains(err.Error(), fact) {
+					t.Errorf("%s: the caller learns of %q: %v", call, fact, err)
+				}
 			}
 		}
 	})
@@ -191,6 +198,24 @@ func TestInvokingNeverWaitsForItself(t *testing.T) {
 		if _, err := h.Call(t.Context(), "inner.shout", []byte(`{"bytes": 1}`)); err != nil {
 			t.Errorf("afterwards: %v", err)
 		}
+	}
+}
+
+// The calls of called tools count for the call that all of it came of.
+func TestCallsThatComeOfOneCallAreBounded(t *testing.T) {
+	h := openInvoking(t, 8, host.Options{})
+	defer host.SetMaxInvoked(2)()
+	nested := invoke("next", string(invoke("shout", `{"bytes": 3}`)))
+	if _, err := h.Call(t.Context(), "outer.invoke", nested); err != nil {
+		t.Fatal(err)
+	}
+	host.SetMaxInvoked(1)
+	if _, err := h.Call(t.Context(), "outer.invoke", nested); !errors.Is(err, host.ErrToolFailed) || !strings.Contains(err.Error(), "next: denied by policy") {
+		t.Errorf("the second of one: %v", err)
+	}
+	host.SetMaxInvoked(0)
+	if _, err := h.Call(t.Context(), "outer.invoke", nested); !errors.Is(err, host.ErrDenied) || !strings.Contains(err.Error(), "more than 0 calls came of one call") {
+		t.Errorf("the first of none: %v", err)
 	}
 }
 

@@ -25,9 +25,9 @@ type Caller struct {
 	// cause, and others, whose text the guest gets.
 	Elicit func(context.Context, content.Form) (content.FormAnswer, error)
 	Sample func(context.Context, content.Sampling) (content.Sampled, error)
-	// Invoke calls a tool of another plugin. An error that is a *RefusedError is
-	// told to the guest.
-	Invoke func(ctx context.Context, target policies.Invoke, arguments []byte) (Invoked, error)
+	// Invoke calls a tool of another plugin, whose result may have so many bytes. An
+	// error that is a *RefusedError is told to the guest.
+	Invoke func(ctx context.Context, target policies.Invoke, arguments []byte, most int64) (Invoked, error)
 }
 
 // ErrNobody means that whoever called cannot be asked such a thing.

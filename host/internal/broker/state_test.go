@@ -127,7 +127,7 @@ func TestInvocations(t *testing.T) {
 	var got []byte
 	result, failure := Invoked{Call: "c2", Result: []byte(`{"a":1}`)}, error(nil)
 	k := newKit(t, "", func(c *Config) { c.Invokes = grants })
-	k.s.caller.Invoke = func(_ context.Context, target policies.Invoke, arguments []byte) (Invoked, error) {
+	k.s.caller.Invoke = func(_ context.Context, target policies.Invoke, arguments []byte, _ int64) (Invoked, error) {
 		if target.Target() != "other.run" {
 			t.Errorf("%+v", target)
 		}
@@ -170,5 +170,33 @@ func TestInvocations(t *testing.T) {
 	k.log.fail = errors.New("disk full")
 	if want(t, invoke("lookup", `{}`), wire.Code_CODE_INTERNAL, "audit log"); got != nil {
 		t.Error("it is not on record and was done")
+	}
+}
+
+// The result of a call is there as a whole before anybody knows its size, so room for it
+// is taken first, and what another body needs meanwhile is not lent out.
+func TestRoomForAResultIsTakenBeforeTheCall(t *testing.T) {
+	grants := more(t, "invoke \"lookup\" {\n tool = \"other.run\"\n}").Invokes()
+	k := newKit(t, "", func(c *Config) {
+		c.Invokes, c.Limits = grants, Limits{Memory: 1, Disk: MaxInvoked + 1000}
+	})
+	var rooms []int64
+	invoke := func() *wire.CapabilityReply {
+		return k.s.Handle(context.Background(), &wire.CapabilityRequest{Op: &wire.CapabilityRequest_Invoke{
+			Invoke: &wire.Invoke{Alias: "lookup", Arguments: []byte(`{}`)}}})
+	}
+	k.s.caller.Invoke = func(_ context.Context, _ policies.Invoke, _ []byte, most int64) (Invoked, error) {
+		rooms = append(rooms, most)
+		if len(rooms) < 2 {
+			// Another call of the plugin, while this one's result takes shape.
+			want(t, invoke(), wire.Code_CODE_OK, "")
+			r := invoke()
+			want(t, r, wire.Code_CODE_LIMIT, "no room for a result")
+		}
+		return Invoked{Result: make([]byte, most)}, nil
+	}
+	want(t, invoke(), wire.Code_CODE_OK, "")
+	if len(rooms) != 2 || rooms[0] != MaxInvoked || rooms[1] != 1000 {
+		t.Errorf("there was room for %v bytes", rooms)
 	}
 }
