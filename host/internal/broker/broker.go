@@ -43,9 +43,9 @@ type Resolver interface {
 
 // Limits bound what a guest can use of the host.
 type Limits struct {
-	Concurrent       int           // requests of one call at the same time; default 4
-	PluginConcurrent int           // requests of all calls at the same time; default 16
-	Handles          int           // open response bodies of one call; default 16
+	Concurrent       int           // requests of one call that wait for a response's head; default 4
+	PluginConcurrent int           // the same of all calls; default 16
+	Handles          int           // open response bodies of one call, and connections that they keep; default 16
 	Requests         int           // requests of one call altogether; default 10000
 	ResponseHeader   int64         // bytes; default 64 KiB
 	ResponseBody     int64         // bytes, decompressed; default 64 MiB
@@ -54,7 +54,7 @@ type Limits struct {
 	Dial             time.Duration // finding and connecting to a server; default 10 s
 	TLS              time.Duration // the TLS handshake; default 10 s
 	Head             time.Duration // from the request's last byte to the response's head; default 60 s
-	Idle             time.Duration // without a byte of a body; default 30 s
+	Idle             time.Duration // without a byte of a body that somebody waits for; default 30 s
 }
 
 func (l Limits) withDefaults() Limits {

@@ -97,7 +97,7 @@ func (s *Session) ask(ctx context.Context, q *wire.Ask) *wire.CapabilityReply {
 		body.Close()
 		return answer(wire.Code_CODE_INTERNAL, unrecorded)
 	}
-	return &wire.CapabilityReply{Handle: s.keep(body), BodyBytes: uint64(len(reply))}
+	return &wire.CapabilityReply{Handle: s.keep(newBody(body)), BodyBytes: uint64(len(reply))}
 }
 
 // question reads a question that the policy allows, and returns what puts it.

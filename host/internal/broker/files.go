@@ -243,10 +243,10 @@ func (x *fileRequest) staged() (*spool, *refusal) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	body, ok := s.bodies[x.req.GetStaged()]
-	if !ok || !body.staged {
+	if !ok || !body.spool.staged {
 		return nil, &refusal{code: wire.Code_CODE_NOT_FOUND, decision: audit.Failed, message: "nothing is staged under this handle in this call"}
 	}
-	return body, nil
+	return body.spool, nil
 }
 
 // stage keeps bytes for a write that is larger than a message.
@@ -281,7 +281,7 @@ func (x *fileRequest) stage() (*wire.CapabilityReply, *refusal) {
 	if handle != 0 {
 		return &wire.CapabilityReply{}, nil // it has its handle
 	}
-	return &wire.CapabilityReply{Handle: s.keep(body)}, nil
+	return &wire.CapabilityReply{Handle: s.keep(newBody(body))}, nil
 }
 
 // fileRefusal turns an error of the file server into a refusal. Its texts name the

@@ -126,7 +126,7 @@ func TestLargeFilesAreStaged(t *testing.T) {
 		t.Errorf("%v", err)
 	}
 	// The body of a response is not something to write.
-	reply := k.files(&wire.Files{Operation: writeFile, Path: "stolen", Staged: k.s.keep(newSpool(k.b.quota, ""))})
+	reply := k.files(&wire.Files{Operation: writeFile, Path: "stolen", Staged: k.s.keep(newBody(newSpool(k.b.quota, "")))})
 	want(t, reply, wire.Code_CODE_NOT_FOUND, "staged")
 	// Handles are bounded.
 	opened := 0

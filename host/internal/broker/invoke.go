@@ -91,7 +91,7 @@ func (s *Session) invoke(ctx context.Context, req *wire.Invoke) *wire.Capability
 		return answer(wire.Code_CODE_INTERNAL, unrecorded)
 	}
 	kept = true
-	return &wire.CapabilityReply{Handle: s.keep(body), Status: got.Status, BodyBytes: uint64(len(got.Result))}
+	return &wire.CapabilityReply{Handle: s.keep(newBody(body)), Status: got.Status, BodyBytes: uint64(len(got.Result))}
 }
 
 // invokable finds what an alias stands for.

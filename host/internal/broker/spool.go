@@ -14,7 +14,7 @@ var errSpoolClosed = errors.New("the body is closed")
 
 // spool holds one response body: in memory while it is small and the plugin has
 // memory left, else in a file that has no name, so that it goes when the host
-// goes. It is written by one goroutine, then read by many.
+// goes. It is written by one goroutine at a time, and read by many.
 type spool struct {
 	quota  *quota
 	dir    string
