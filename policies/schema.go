@@ -84,7 +84,7 @@ var limitsShape = shape{
 
 var clientShape = shape{
 	name:      `a "client" block`,
-	arguments: []string{"elicitation", "sampling", "max_tokens", "rate"},
+	arguments: []string{"elicitation", "sampling", "max_tokens", "rate", "timeout"},
 }
 
 var toolShape = shape{
