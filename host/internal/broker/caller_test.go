@@ -131,7 +131,9 @@ func TestAQuestionThatNobodyAnswersEnds(t *testing.T) {
 			<-ctx.Done()
 			return content.FormAnswer{}, ctx.Err()
 		},
-		Sample: func(context.Context, content.Sampling) (content.Sampled, error) { return content.Sampled{Text: "4"}, nil },
+		Sample: func(context.Context, content.Sampling) (content.Sampled, error) {
+			return content.Sampled{Text: "4"}, nil
+		},
 	})
 	want(t, ask(s, wire.AskKind_ASK_ELICITATION, question), wire.Code_CODE_TIMEOUT, "nobody answered in 1s")
 	if got := log.summary(); got != "ask allow, ask error" {

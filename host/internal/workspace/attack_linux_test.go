@@ -173,6 +173,60 @@ func TestNamesThatAFileSystemTakesForOthers(t *testing.T) {
 	}
 }
 
+// A link on the way to the workspace leads to another one, whenever it was put there.
+func TestThePathOfAWorkspaceHasNoLinks(t *testing.T) {
+	w := newWorld(t, Config{})
+	w.put("a/b/file", "x")
+	if err := os.Symlink("a", filepath.Join(w.dir, "link")); err != nil {
+		t.Fatal(err)
+	}
+	if err := os.Symlink("b", filepath.Join(w.dir, "a/last")); err != nil {
+		t.Fatal(err)
+	}
+	for path, good := range map[string]bool{"a/b": true, "link/b": false, "a/last": false, "link": false} {
+		open, err := Open(Config{Path: filepath.Join(w.dir, path)})
+		if (err == nil) != good {
+			t.Errorf("%s: %v", path, err)
+		}
+		if err == nil {
+			_ = open.Close()
+		}
+	}
+
+	// In the moment between: the folder is exchanged again and again.
+	real, other := filepath.Join(w.dir, "swap"), filepath.Join(w.dir, "other")
+	w.put("swap/sub/inside", "x")
+	w.put("other/sub/outside", "x")
+	var stop atomic.Bool
+	done := make(chan struct{})
+	go func() {
+		defer close(done)
+		for !stop.Load() {
+			_ = os.Rename(real, real+".kept")
+			_ = os.Symlink(other, real)
+			_ = os.Remove(real)
+			_ = os.Rename(real+".kept", real)
+		}
+	}()
+	opened := 0
+	for range 3000 {
+		open, err := Open(Config{Path: filepath.Join(real, "sub")})
+		if err != nil {
+			continue
+		}
+		opened++
+		if _, err := open.Stat("outside"); err == nil {
+			t.Fatal("the workspace is another folder")
+		}
+		_ = open.Close()
+	}
+	stop.Store(true)
+	<-done
+	if opened == 0 {
+		t.Error("it was never opened")
+	}
+}
+
 // Some files are what they are by the folder that they are in.
 func TestSensitivePlaces(t *testing.T) {
 	w := newWorld(t, Config{Write: true})

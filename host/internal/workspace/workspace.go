@@ -13,7 +13,7 @@ import (
 
 // Config is what a policy grants.
 type Config struct {
-	// Path is the folder on the host.
+	// Path is the folder on the host, absolute and free of symbolic links.
 	Path string
 	// Write allows changes.
 	Write bool
@@ -71,6 +71,9 @@ type Workspace struct {
 }
 
 // Open opens the folder, which must be there.
+//
+// Attack: somebody puts a symbolic link in the place of a folder on the way to it, after
+// it was found out where the path leads.
 func Open(cfg Config) (*Workspace, error) {
 	for _, pattern := range cfg.Include {
 		if _, err := path.Match(pattern, ""); err != nil {
@@ -86,10 +89,13 @@ func Open(cfg Config) (*Workspace, error) {
 	info, err := root.Stat(".")
 	if err == nil {
 		w.device, _ = identity(info)
-	} else {
-		_ = root.Close()
+		err = reachedWithoutLinks(cfg.Path, info)
 	}
-	return w, err
+	if err != nil {
+		_ = root.Close()
+		return nil, err
+	}
+	return w, nil
 }
 
 // MaxFile is the largest file that is written, in bytes.
