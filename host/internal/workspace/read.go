@@ -1,6 +1,7 @@
 package workspace
 
 import (
+	"crypto/rand"
 	"errors"
 	"fmt"
 	"io"
@@ -70,12 +71,19 @@ func (w *Workspace) List(p, after string, n int) (entries []Entry, more bool, er
 // abandoned is how old a file must be that was never put in its place.
 const abandoned = time.Hour
 
-// sweep removes what a host left that died while it wrote.
+// sweep removes what a host left that died while it wrote, and nothing that somebody
+// else has only called like that.
 func (w *Workspace) sweep(dir *os.Root, name string) {
 	info, err := dir.Lstat(name)
-	if err == nil && w.cfg.Write && info.Mode().IsRegular() && time.Since(info.ModTime()) > abandoned {
+	if err == nil && isTemporary(name) && w.cfg.Write && info.Mode().IsRegular() && time.Since(info.ModTime()) > abandoned {
 		_ = dir.Remove(name)
 	}
+}
+
+// isTemporary says whether a name is one of replace's.
+func isTemporary(name string) bool {
+	rest, ok := strings.CutPrefix(name, temporary)
+	return ok && len(rest) == len(rand.Text()) && strings.Trim(rest, "ABCDEFGHIJKLMNOPQRSTUVWXYZ234567") == ""
 }
 
 // names reads a folder, which may be anybody's and of any size.

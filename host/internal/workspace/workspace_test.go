@@ -3,6 +3,7 @@ package workspace
 import (
 	"bytes"
 	"context"
+	"crypto/rand"
 	"errors"
 	"fmt"
 	"os"
@@ -256,25 +257,32 @@ func TestLimitsSayBothNumbers(t *testing.T) {
 	w.wantErr(err, ErrLimit)
 }
 
-// What a host left that died while it wrote is invisible, and goes.
+// What a host left that died while it wrote is invisible, and goes; what somebody has
+// called like that stays.
 func TestAbandonedWritesGo(t *testing.T) {
 	w := newWorld(t, Config{Write: true})
-	w.put(temporary+"old", "half")
-	w.put(temporary+"new", "half")
-	old := filepath.Join(w.dir, temporary+"old")
-	if err := os.Chtimes(old, time.Now(), time.Now().Add(-2*abandoned)); err != nil {
-		t.Fatal(err)
+	old, late, own := temporary+rand.Text(), temporary+rand.Text(), temporary+"settings-for-my-own-tools"
+	for _, name := range []string{old, late, own} {
+		w.put(name, "half")
+		if name == late {
+			continue
+		}
+		if err := os.Chtimes(filepath.Join(w.dir, name), time.Now(), time.Now().Add(-2*abandoned)); err != nil {
+			t.Fatal(err)
+		}
 	}
 	if list, _, err := w.open.List("", "", 10); len(list) != 0 || err != nil {
 		t.Errorf("%v, %v", list, err)
 	}
-	if _, err := os.Stat(old); !errors.Is(err, os.ErrNotExist) {
+	if _, err := os.Stat(filepath.Join(w.dir, old)); !errors.Is(err, os.ErrNotExist) {
 		t.Errorf("it is still there: %v", err)
 	}
-	if _, err := os.Stat(filepath.Join(w.dir, temporary+"new")); err != nil {
-		t.Error("another host's write was removed:", err)
+	for what, name := range map[string]string{"another host's write": late, "somebody's file": own} {
+		if _, err := os.Stat(filepath.Join(w.dir, name)); err != nil {
+			t.Errorf("%s was removed: %v", what, err)
+		}
 	}
-	_, err := w.read(temporary + "new")
+	_, err := w.read(late)
 	w.wantErr(err, ErrRefused)
 }
 
