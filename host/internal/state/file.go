@@ -39,7 +39,7 @@ func (s *State) path() string { return filepath.Join(s.cfg.Dir, s.cfg.Owner.file
 func (s *State) load() error {
 	f, err := openFile(s.path())
 	if errors.Is(err, fs.ErrNotExist) {
-		s.id, s.values = "", nil
+		s.hold("", nil)
 		return nil
 	}
 	if err != nil {
@@ -61,7 +61,7 @@ func (s *State) load() error {
 	if err != nil {
 		return fmt.Errorf("%s: %w", s.path(), err)
 	}
-	s.id, s.values = string(head[len(magic):]), values
+	s.hold(string(head[len(magic):]), values)
 	return nil
 }
 
@@ -128,7 +128,7 @@ func (s *State) store(values map[string]value) (err error) {
 	if err = os.Rename(f.Name(), s.path()); err != nil {
 		return err
 	}
-	s.id, s.values = id, values
+	s.hold(id, values)
 	return nil
 }
 

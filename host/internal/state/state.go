@@ -68,8 +68,10 @@ type State struct {
 
 	mu     sync.Mutex // held during each request, but for what waits for others
 	swept  bool
-	id     string // of the content that is in memory
+	id     string // of the content that is in memory, which is what follows
 	values map[string]value
+	keys   []string // in order
+	size   int64    // as the limit counts
 }
 
 type value struct {
@@ -133,29 +135,20 @@ func (s *State) Set(ctx context.Context, key string, b []byte, on If) (Entry, er
 		return Entry{}, fmt.Errorf("%w: a value of %d bytes (maximum %d)", ErrLimit, len(b), MaxValue)
 	}
 	v := value{rand.Text(), slices.Clone(b)}
-	err := s.change(ctx, key, on, func(next map[string]value) error {
-		next[key] = v
-		if size, old := sizeOf(next), sizeOf(s.values); size > s.cfg.Size && size > old {
-			return fmt.Errorf("%w: the state would have %d bytes (maximum %d)", ErrLimit, size, s.cfg.Size)
-		}
-		return nil
-	})
-	return Entry{key, v.version, len(b)}, err
+	return Entry{key, v.version, len(b)}, s.change(ctx, key, on, &v)
 }
 
 // Delete removes a key, if it is there.
 func (s *State) Delete(ctx context.Context, key, version string) error {
-	return s.change(ctx, key, If{Version: version}, func(next map[string]value) error {
-		delete(next, key)
-		return nil
-	})
+	return s.change(ctx, key, If{Version: version}, nil)
 }
 
-// change makes one change of the newest content, and keeps others out meanwhile.
+// change gives a key of the newest content a value, or takes it out (nil), and keeps
+// others out meanwhile. What is refused costs no more than looking at the key.
 //
 // Attack: a process beside the host takes the file's lock and keeps it. Only changes wait
 // for it, and no longer than their call.
-func (s *State) change(ctx context.Context, key string, on If, apply func(next map[string]value) error) error {
+func (s *State) change(ctx context.Context, key string, on If, v *value) error {
 	if err := CheckKey(key); err != nil {
 		return err
 	}
@@ -185,27 +178,41 @@ func (s *State) change(ctx context.Context, key string, on If, apply func(next m
 	case on.Version != "" && (!there || old.version != on.Version):
 		return fmt.Errorf("%w: %q", ErrChanged, key)
 	}
+	size := s.size
+	if there {
+		size -= sizeOf(key, old)
+	}
+	if v != nil {
+		if size += sizeOf(key, *v); size > s.cfg.Size && size > s.size {
+			return fmt.Errorf("%w: the state would have %d bytes (maximum %d)", ErrLimit, size, s.cfg.Size)
+		}
+	}
+	if s.cfg.Spend != nil {
+		if err := s.cfg.Spend(size); err != nil {
+			return err
+		}
+	}
 	next := maps.Clone(s.values)
 	if next == nil {
 		next = map[string]value{}
 	}
-	if err := apply(next); err != nil {
-		return err
-	}
-	if s.cfg.Spend != nil {
-		if err := s.cfg.Spend(sizeOf(next)); err != nil {
-			return err
-		}
+	if v != nil {
+		next[key] = *v
+	} else {
+		delete(next, key)
 	}
 	return s.store(next)
 }
 
-// sizeOf is how many bytes keys and values take, as the limit counts.
-func sizeOf(values map[string]value) (n int64) {
+// sizeOf is how many bytes a key and its value take, as the limit counts.
+func sizeOf(key string, v value) int64 { return int64(len(key) + len(v.bytes) + Overhead) }
+
+// hold makes values the content that is in memory. The caller holds mu.
+func (s *State) hold(id string, values map[string]value) {
+	s.id, s.values, s.keys, s.size = id, values, slices.Sorted(maps.Keys(values)), 0
 	for key, v := range values {
-		n += int64(len(key) + len(v.bytes) + Overhead)
+		s.size += sizeOf(key, v)
 	}
-	return n
 }
 
 // List returns at most n keys that begin with prefix, in their order, those behind
@@ -216,9 +223,13 @@ func (s *State) List(prefix, after string, n int) (entries []Entry, more bool, e
 	if err := s.load(); err != nil {
 		return nil, false, err
 	}
-	for _, key := range slices.Sorted(maps.Keys(s.values)) {
-		if key <= after || !strings.HasPrefix(key, prefix) {
-			continue
+	first, found := slices.BinarySearch(s.keys, max(prefix, after))
+	if found && s.keys[first] == after {
+		first++
+	}
+	for _, key := range s.keys[first:] {
+		if !strings.HasPrefix(key, prefix) {
+			break
 		}
 		if len(entries) == n {
 			return entries, true, nil

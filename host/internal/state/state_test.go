@@ -74,6 +74,18 @@ func TestListsAreInOrder(t *testing.T) {
 	if err != nil || !more || len(list) != 1 || list[0].Key != "b/2" || list[0].Size != 3 {
 		t.Errorf("%+v, %t, %v", list, more, err)
 	}
+	for _, tt := range []struct{ prefix, after, want string }{
+		{"b/", "b/3", ""}, {"b/", "b/", "b/1 b/2 b/3"}, {"b/", "a", "b/1 b/2 b/3"}, {"b/", "c", ""}, {"", "b", "b/1 b/2 b/3 c"}, {"d", "", ""}, {"a", "", "a"}, {"a", "a", ""},
+	} {
+		list, _, err := s.List(tt.prefix, tt.after, 100)
+		var keys []string
+		for _, e := range list {
+			keys = append(keys, e.Key)
+		}
+		if got := strings.Join(keys, " "); got != tt.want || err != nil {
+			t.Errorf("%q behind %q: %s, %v; want %s", tt.prefix, tt.after, got, err, tt.want)
+		}
+	}
 	if list, more, _ := s.List("", "", 100); len(list) != 5 || more {
 		t.Errorf("%+v, %t", list, more)
 	}
@@ -249,8 +261,9 @@ func FuzzDecode(f *testing.F) {
 	f.Add([]byte{0, 1, 0xff, 0xff, 0xff, 0xff, 0x0f})
 	f.Fuzz(func(t *testing.T, content []byte) {
 		values, err := decode(nil, sealed(content))
-		if err == nil && sizeOf(values) > int64(len(content))*Overhead {
-			t.Errorf("%d bytes of %d", sizeOf(values), len(content))
+		var s State
+		if s.hold("", values); err == nil && s.size > int64(len(content))*Overhead {
+			t.Errorf("%d bytes of %d", s.size, len(content))
 		}
 	})
 }
