@@ -51,6 +51,7 @@ type Limits struct {
 	ResponseBody     int64         // bytes, decompressed; default 64 MiB
 	Memory           int64         // bytes of bodies in memory, all calls; default 16 MiB
 	Disk             int64         // bytes of bodies on disk, all calls; default 512 MiB
+	FileRate         int64         // bytes a second that are written to workspaces, all calls; default 32 MiB, 16 times that at once
 	Dial             time.Duration // finding and connecting to a server; default 10 s
 	TLS              time.Duration // the TLS handshake; default 10 s
 	Head             time.Duration // from the request's last byte to the response's head; default 60 s
@@ -66,6 +67,7 @@ func (l Limits) withDefaults() Limits {
 	set(&l.ResponseBody, 64<<20)
 	set(&l.Memory, 16<<20)
 	set(&l.Disk, 512<<20)
+	set(&l.FileRate, 32<<20)
 	set(&l.Dial, 10*time.Second)
 	set(&l.TLS, 10*time.Second)
 	set(&l.Head, 60*time.Second)
@@ -91,7 +93,8 @@ type Broker struct {
 	slots   chan struct{} // one for each request that runs
 	quota   *quota
 	folders map[string]*folder
-	kept    *state.State // nil: nothing is kept
+	writes  *rate.Limiter // bytes that are written to folders
+	kept    *state.State  // nil: nothing is kept
 
 	// Two transports, so that a connection which a rule with a literal address
 	// opened can never serve a rule without one.
@@ -114,6 +117,7 @@ func New(cfg Config) *Broker {
 		quota:  &quota{memory: limits.Memory, disk: limits.Disk},
 
 		folders: make(map[string]*folder),
+		writes:  rate.NewLimiter(rate.Limit(limits.FileRate), int(16*limits.FileRate)),
 		kept:    cfg.Kept.open(cfg.Now),
 	}
 	for _, f := range cfg.Folders {

@@ -160,6 +160,12 @@ func (x *fileRequest) worthRecording() bool {
 func (x *fileRequest) execute(ctx context.Context) (*wire.CapabilityReply, *refusal) {
 	req := x.req
 	on := workspace.If{Absent: req.GetAbsent(), Version: req.GetVersion()}
+	switch req.GetOperation() {
+	case wire.FileOperation_FILE_RENAME, wire.FileOperation_FILE_REMOVE, wire.FileOperation_FILE_MAKE_FOLDER:
+		if refused := x.spend(0); refused != nil {
+			return nil, refused
+		}
+	}
 	var err error
 	var e workspace.Entry
 	reply := &wire.CapabilityReply{}
@@ -178,6 +184,9 @@ func (x *fileRequest) execute(ctx context.Context) (*wire.CapabilityReply, *refu
 		return x.stage()
 	case wire.FileOperation_FILE_WRITE, wire.FileOperation_FILE_APPEND:
 		content, refused := x.content()
+		if refused == nil {
+			refused = x.spend(content.Size)
+		}
 		if refused != nil {
 			return nil, refused
 		}
@@ -200,6 +209,21 @@ func (x *fileRequest) execute(ctx context.Context) (*wire.CapabilityReply, *refu
 		reply.Entries = []*wire.Entry{fileEntry(e)}
 	}
 	return reply, nil
+}
+
+// changeCost is what the file system writes for a change beside its bytes.
+const changeCost = 4 << 10
+
+// spend charges the plugin for a change.
+//
+// Attack: a guest replaces one large file again and again: the folder does not grow,
+// and the disk wears out.
+func (x *fileRequest) spend(bytes int64) *refusal {
+	b := x.s.b
+	if !b.writes.AllowN(b.cfg.Now(), int(bytes+changeCost)) {
+		return limited("the plugin writes too much: %d bytes a second on the average", b.limits.FileRate)
+	}
+	return nil
 }
 
 func (x *fileRequest) list() (*wire.CapabilityReply, *refusal) {
