@@ -71,7 +71,7 @@ func (p *plugin) orphaned(s *state.State) {
 		p.host.log.Warn("what plugins keep cannot be looked at", "plugin", p.policy.Name(), "error", err)
 	}
 	for _, o := range orphans {
-		p.host.log.Warn("this plugin begins with an empty state, and there is one of a policy file that is gone or declares it no more:"+
+		p.host.log.Warn("this plugin begins with an empty state, and there is one that could be its own, of a policy file that was moved, or from before it had a name:"+
 			" to go on with that, rename the file while no host uses it", "plugin", p.policy.Name(), "was", o.Policy, "file", o.File, "rename_to", s.Path())
 	}
 }

@@ -47,10 +47,19 @@ func (s *State) Path() string { return s.path() }
 // Orphans are states that this one could be meant to go on with: there is none of its
 // owner yet, and those are of plugins of the same name, whose policy files are gone or
 // are files of this policy, which declares the plugin elsewhere now. ours are the
-// absolute paths of the policy's files.
+// absolute paths of the policy's files. Of a state that was given a name it is the one
+// that the plugin had without.
 func (s *State) Orphans(ours []string) ([]Orphan, error) {
-	if _, err := os.Lstat(s.path()); s.cfg.Owner.Name != "" || !errors.Is(err, fs.ErrNotExist) {
+	if _, err := os.Lstat(s.path()); !errors.Is(err, fs.ErrNotExist) {
 		return nil, err
+	}
+	if o := s.cfg.Owner; o.Name != "" {
+		o.Name = ""
+		file := filepath.Join(s.cfg.Dir, o.file())
+		if _, err := os.Lstat(file); err != nil {
+			return nil, nil
+		}
+		return []Orphan{{file, o.Policy}}, nil
 	}
 	entries, err := os.ReadDir(s.cfg.Dir)
 	if err != nil && !errors.Is(err, fs.ErrNotExist) {

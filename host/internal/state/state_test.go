@@ -242,6 +242,13 @@ func TestAStateHasOneOwner(t *testing.T) {
 	if orphans, err := moved.Orphans([]string{there}); len(orphans) != 0 || err != nil {
 		t.Errorf("and then: %+v, %v", orphans, err)
 	}
+	named := of(Owner{Plugin: "p", Policy: there, Name: "new"})
+	if orphans, err := named.Orphans(nil); err != nil || len(orphans) != 1 || orphans[0] != (Orphan{of(owners[1]).Path(), there}) {
+		t.Errorf("of one that got a name: %+v, %v", orphans, err)
+	}
+	if orphans, err := of(Owner{Plugin: "none", Policy: there, Name: "new"}).Orphans(nil); err != nil || len(orphans) != 0 {
+		t.Errorf("of one that had nothing: %+v, %v", orphans, err)
+	}
 }
 
 // sealed has the checksum that the content needs.
