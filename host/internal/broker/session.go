@@ -38,6 +38,7 @@ type Session struct {
 	cancel context.CancelFunc
 	active atomic.Int64 // HTTP requests that run
 	caller Caller
+	free   sync.Once // at the end
 
 	mu       sync.Mutex // guards what follows
 	closed   bool
@@ -71,13 +72,14 @@ func (s *Session) Close() {
 	s.closed = true
 	s.mu.Unlock()
 	s.running.Wait()
-	s.mu.Lock()
-	bodies := s.bodies
-	s.bodies = nil
-	s.mu.Unlock()
-	for _, body := range bodies {
-		body.close()
-	}
+	// Whoever closes it too waits until nothing is left. Not under mu: the ends of
+	// bodies go on record.
+	s.free.Do(func() {
+		for _, body := range s.bodies {
+			body.close()
+		}
+		s.bodies = nil
+	})
 }
 
 // Denials lists what was refused so far, the first 64 of it.
