@@ -51,6 +51,27 @@ func (p *plugin) kept() broker.Kept {
 	if dir == "" {
 		dir = filepath.Join(p.host.policy.Settings().StateDir, "state")
 	}
-	return broker.Kept{Grant: grant, State: state.New(state.Config{
-		Dir: dir, Plugin: p.policy.Name(), Size: int64(grant.Size)})}
+	kept := broker.Kept{Grant: grant, Config: state.Config{Dir: dir, Size: int64(grant.Size),
+		Owner: state.Owner{Plugin: p.policy.Name(), Policy: grant.Policy(), Name: grant.Name}}}
+	p.orphaned(state.New(kept.Config))
+	return kept
+}
+
+// orphaned tells the operator of a policy that was moved where what its plugins kept
+// is: they would begin with nothing, and nobody would know why.
+func (p *plugin) orphaned(s *state.State) {
+	var ours []string
+	for _, name := range p.host.policy.Files() {
+		if abs, err := filepath.Abs(name); err == nil {
+			ours = append(ours, abs)
+		}
+	}
+	orphans, err := s.Orphans(ours)
+	if err != nil {
+		p.host.log.Warn("what plugins keep cannot be looked at", "plugin", p.policy.Name(), "error", err)
+	}
+	for _, o := range orphans {
+		p.host.log.Warn("this plugin begins with an empty state, and there is one that could be its own, of a policy file that was moved, or from before it had a name:"+
+			" to go on with that, rename the file while no host uses it", "plugin", p.policy.Name(), "was", o.Policy, "file", o.File, "rename_to", s.Path())
+	}
 }

@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"strings"
+	"sync/atomic"
 	"time"
 
 	"github.com/ringfence/ringfence/host/internal/audit"
@@ -80,6 +81,9 @@ func (h *Host) do(ctx context.Context, c *call) (*Result, error) {
 	if c.most == 0 {
 		c.most = maxResult
 	}
+	if c.invoked == nil {
+		c.invoked = new(atomic.Int64)
+	}
 	c.host, c.id, c.started = h, fmt.Sprintf("c%d", h.calls.Add(1)), time.Now()
 	result, err := c.run(ctx)
 	if ctx.Err() != nil && errors.Is(err, ErrToolFailed) {
@@ -115,6 +119,8 @@ type call struct {
 	// outermost to that one, whose sandboxes wait for this call.
 	parent string
 	chain  []string
+	// invoked counts the calls that came of the outermost one.
+	invoked *atomic.Int64
 
 	plugin  *plugin
 	tool    *manifest.Tool

@@ -13,3 +13,10 @@ func SetCompileMemory(bytes uint64) (restore func()) {
 	compileMemory = bytes
 	return func() { compileMemory = before }
 }
+
+// SetMaxInvoked lowers how many calls may come of one, and returns what sets it back.
+func SetMaxInvoked(n int64) (restore func()) {
+	before := maxInvoked
+	maxInvoked = n
+	return func() { maxInvoked = before }
+}

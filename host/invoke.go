@@ -9,6 +9,7 @@ import (
 	"github.com/ringfence/ringfence/host/internal/broker"
 	"github.com/ringfence/ringfence/host/internal/printable"
 	"github.com/ringfence/ringfence/host/internal/supervise"
+	"github.com/ringfence/ringfence/host/internal/transport"
 	"github.com/ringfence/ringfence/pluginkit"
 	"github.com/ringfence/ringfence/pluginkit/wire"
 	"github.com/ringfence/ringfence/policies"
@@ -18,9 +19,17 @@ import (
 // tool makes, and so on.
 const maxDepth = 5
 
+// maxInvoked is how many calls one call comes to at most, those that the called tools
+// make included.
+//
+// Attack: a tool calls a thousand times a tool that calls a thousand times another one.
+//
+// Tests lower it.
+var maxInvoked int64 = 1000
+
 // invoke makes a call for the tool that this call runs, under the policy of the
 // plugin that is called. It ends with this call, and sooner.
-func (c *call) invoke(ctx context.Context, target policies.Invoke, arguments []byte) (broker.Invoked, error) {
+func (c *call) invoke(ctx context.Context, target policies.Invoke, arguments []byte, most int64) (broker.Invoked, error) {
 	chain := append(slices.Clone(c.chain), c.plugin.policy.Name())
 	switch {
 	case len(chain) >= maxDepth:
@@ -28,11 +37,14 @@ func (c *call) invoke(ctx context.Context, target policies.Invoke, arguments []b
 			Message: fmt.Sprintf("%d calls wait for each other already (maximum %d)", len(chain), maxDepth)}
 	case slices.Contains(chain, target.Plugin): // policies refuses them; this one would never end
 		return broker.Invoked{}, &broker.RefusedError{Code: wire.Code_CODE_DENIED, Denied: true,
-			Message: fmt.Sprintf("%s is waiting for this call itself", target.Plugin)}
+			Message: fmt.Sprintf("the plugin behind %q is waiting for this call itself", target.Alias)}
+	case c.invoked.Add(1) > maxInvoked:
+		return broker.Invoked{}, &broker.RefusedError{Code: wire.Code_CODE_LIMIT, Denied: true,
+			Message: fmt.Sprintf("more than %d calls came of one call", maxInvoked)}
 	}
 	nested := &call{
-		name: target.Target(), arguments: arguments, most: broker.MaxInvoked, want: wantTool,
-		caller: Caller{Log: c.caller.Log}, parent: c.id, chain: chain,
+		name: target.Target(), arguments: arguments, most: uint64(most), want: wantTool,
+		caller: Caller{Log: c.caller.Log}, parent: c.id, chain: chain, invoked: c.invoked,
 	}
 	if len(arguments) == 0 {
 		nested.arguments = []byte("{}")
@@ -44,7 +56,12 @@ func (c *call) invoke(ctx context.Context, target policies.Invoke, arguments []b
 	return outcome(nested, err)
 }
 
-// outcome is what a tool learns of a call that it made and that failed.
+// outcome is what a tool learns of a call that it made and that failed: what the other
+// tool itself says to whoever calls it, and else no more than what kind of failure it
+// was. The details are in the other call's record.
+//
+// Attack: a tool calls another one to find out what that one's policy denies, and why:
+// hosts, paths and places in the policy, its limits, what a crash prints.
 func outcome(nested *call, err error) (broker.Invoked, error) {
 	refused := &broker.RefusedError{Code: wire.Code_CODE_INTERNAL, Message: "the host failed"}
 	var failed *CallError
@@ -55,31 +72,31 @@ func outcome(nested *call, err error) (broker.Invoked, error) {
 	switch failed.Kind {
 	case ErrToolFailed:
 		return broker.Invoked{Call: nested.id, Status: 1, Result: []byte(text)}, nil
-	case ErrDenied:
-		return broker.Invoked{Call: nested.id, Status: 1, Result: []byte(ErrDenied.Error() + ": " + text)}, nil
 	case ErrBadArguments:
 		return broker.Invoked{Call: nested.id, Status: 2, Result: []byte(text)}, nil
+	case ErrDenied:
+		return broker.Invoked{Call: nested.id, Status: 1, Result: []byte(failed.Kind.Error())}, nil
+	case ErrAudit:
+		return broker.Invoked{Call: nested.id}, refused
 	case ErrTimeout, ErrCPUTime:
 		refused.Code = wire.Code_CODE_TIMEOUT
 	case ErrCanceled, ErrClosed:
 		refused.Code = wire.Code_CODE_CANCELED
 	case ErrUnknownTool:
 		refused.Code = wire.Code_CODE_NOT_FOUND
-	case ErrAudit:
-		return broker.Invoked{Call: nested.id}, refused
-	case ErrCrashed, ErrMemory, ErrResult:
-		refused.Code = wire.Code_CODE_UNAVAILABLE
 	default:
-		// How a sandbox or a module came to grief is for the host's log.
-		refused.Code, refused.Message = wire.Code_CODE_UNAVAILABLE, failed.Kind.Error()
-		if errors.Is(err, supervise.ErrStuck) {
-			refused.Code, refused.Message = wire.Code_CODE_LIMIT, supervise.ErrStuck.Error()
-		}
-		return broker.Invoked{Call: nested.id}, refused
+		refused.Code = wire.Code_CODE_UNAVAILABLE
 	}
 	refused.Message = failed.Kind.Error()
-	if text != "" {
-		refused.Message += ": " + text
+	if refused.Code == wire.Code_CODE_TIMEOUT {
+		refused.Message = "the called tool took too long"
+	}
+	var failure *transport.Failure
+	switch {
+	case errors.Is(err, supervise.ErrStuck):
+		refused.Code, refused.Message = wire.Code_CODE_LIMIT, supervise.ErrStuck.Error()
+	case errors.As(err, &failure) && failure.Kind == wire.FailureKind_FAILURE_LIMIT:
+		refused.Code, refused.Message = wire.Code_CODE_LIMIT, fmt.Sprintf("the result is too large: there is room for %d bytes", nested.most)
 	}
 	return broker.Invoked{Call: nested.id}, refused
 }

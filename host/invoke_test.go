@@ -1,18 +1,23 @@
 package host_test
 
 import (
+	"bytes"
 	"context"
 	"encoding/json"
 	"errors"
 	"fmt"
 	"os"
 	"path/filepath"
+	"regexp"
 	"strings"
 	"sync"
 	"testing"
 	"time"
 
+	"github.com/hashicorp/go-hclog"
+
 	"github.com/ringfence/ringfence/host"
+	"github.com/ringfence/ringfence/internal/built"
 	"github.com/ringfence/ringfence/policies"
 )
 
@@ -69,6 +74,7 @@ plugin "inner" {
   }
   state {
     size = "64KiB"
+    name = "inner"
   }
 }
 plugin "hasty" {
@@ -108,15 +114,22 @@ func TestToolsCallToolsOfOtherPlugins(t *testing.T) {
 		}{
 			"no alias":          {invoke("other", `{}`), host.ErrDenied, `no tool under the alias "other"`},
 			"bad arguments":     {invoke("shout", `{"bytes": -1}`), host.ErrToolFailed, "bad arguments"},
-			"a crash":           {invoke("crash", `{}`), host.ErrToolFailed, "rogue crashes on purpose"},
-			"a denial":          {invoke("fetch", `{"url": "http://127.0.0.1:1/"}`), host.ErrToolFailed, "no http block"},
-			"no such tool":      {invoke("gone", `{}`), host.ErrToolFailed, "inner offers"},
-			"its own time":      {invoke("hasty", `{"milliseconds": 60000}`), host.ErrToolFailed, "timed out"},
+			"a crash":           {invoke("crash", `{}`), host.ErrToolFailed, "invoke crash: could not be reached: the guest crashed"},
+			"a denial":          {invoke("fetch", `{"url": "http://127.0.0.1:1/"}`), host.ErrToolFailed, "fetch: denied by policy"},
+			"no such tool":      {invoke("gone", `{}`), host.ErrToolFailed, "unknown tool"},
+			"its own time":      {invoke("hasty", `{"milliseconds": 60000}`), host.ErrToolFailed, "took too long"},
 			"a terminal escape": {invoke("\x1b[2J", `{}`), host.ErrDenied, `\x1b[2J`},
 		} {
 			_, err := h.Call(t.Context(), "outer.invoke", want.arguments)
 			if !errors.Is(err, want.kind) || !strings.Contains(err.Error(), want.says) {
 				t.Errorf("%s: %v, want %v saying %q", call, err, want.kind, want.says)
+			}
+			// Nothing of the other plugin's policy and tools, and nothing that its crash
+			// prints.
+			for _, fact := range []string{"http block", "127.0.0.1", "test.hcl", "on purpose", "inner", "call_timeout", "100ms"} {
+				if err != nil && strings.Contains(err.Error(), fact) {
+					t.Errorf("%s: the caller learns of %q: %v", call, fact, err)
+				}
 			}
 		}
 	})
@@ -185,6 +198,24 @@ func TestInvokingNeverWaitsForItself(t *testing.T) {
 		if _, err := h.Call(t.Context(), "inner.shout", []byte(`{"bytes": 1}`)); err != nil {
 			t.Errorf("afterwards: %v", err)
 		}
+	}
+}
+
+// The calls of called tools count for the call that all of it came of.
+func TestCallsThatComeOfOneCallAreBounded(t *testing.T) {
+	h := openInvoking(t, 8, host.Options{})
+	defer host.SetMaxInvoked(2)()
+	nested := invoke("next", string(invoke("shout", `{"bytes": 3}`)))
+	if _, err := h.Call(t.Context(), "outer.invoke", nested); err != nil {
+		t.Fatal(err)
+	}
+	host.SetMaxInvoked(1)
+	if _, err := h.Call(t.Context(), "outer.invoke", nested); !errors.Is(err, host.ErrToolFailed) || !strings.Contains(err.Error(), "next: denied by policy") {
+		t.Errorf("the second of one: %v", err)
+	}
+	host.SetMaxInvoked(0)
+	if _, err := h.Call(t.Context(), "outer.invoke", nested); !errors.Is(err, host.ErrDenied) || !strings.Contains(err.Error(), "more than 0 calls came of one call") {
+		t.Errorf("the first of none: %v", err)
 	}
 }
 
@@ -274,5 +305,70 @@ func TestStateOutlivesTheHost(t *testing.T) {
 	}
 	if got, err := keep(h, "inner.keep", `{"do": "keys", "key": "k"}`); got != `{"keys":["k0","k1","k2","k3","k4","k5"]}` || err != nil {
 		t.Errorf("%s, %v", got, err)
+	}
+}
+
+// Policies that share a state folder do not share what plugins of one name keep, and
+// one that was moved says where that is.
+func TestStateBelongsToItsPolicyFile(t *testing.T) {
+	dir, state := t.TempDir(), built.State(t)
+	var log bytes.Buffer
+	do := func(file, arguments string) (string, error) {
+		t.Helper()
+		text := strings.NewReplacer("STATE", state, "TOOLS", filepath.Join(built.Bin(t), "tools")).Replace(`
+ringfence {
+  state_dir = "STATE"
+}
+plugin "inner" {
+  source = "TOOLS/rogue.wasm"
+  limits {
+    memory = "64MiB"
+  }
+  state { }
+}`)
+		file = filepath.Join(dir, file)
+		if err := os.WriteFile(file, []byte(text), 0o600); err != nil {
+			t.Fatal(err)
+		}
+		policy, err := policies.Load(file, policies.Options{})
+		if err != nil {
+			t.Fatal(err)
+		}
+		log.Reset()
+		h, err := host.Open(policy, host.Options{Sandbox: sandboxProgram(t), Logger: hclog.New(&hclog.LoggerOptions{Output: &log, Level: hclog.Warn})})
+		if err != nil {
+			t.Fatal(err)
+		}
+		defer h.Close()
+		r, err := h.Call(t.Context(), "inner.keep", []byte(arguments))
+		if err != nil {
+			return "", err
+		}
+		return string(r.JSON), nil
+	}
+	const count = `{"do": "count", "key": "n"}`
+	for _, want := range []struct{ file, value string }{{"a.hcl", "1"}, {"a.hcl", "2"}, {"b.hcl", "1"}, {"a.hcl", "3"}} {
+		if got, err := do(want.file, count); got != fmt.Sprintf(`{"value":%q}`, want.value) || err != nil {
+			t.Errorf("%s: %s, %v; want %s", want.file, got, err, want.value)
+		}
+		if log.Len() > 0 {
+			t.Errorf("%s: the log says %s", want.file, &log)
+		}
+	}
+	if err := os.Remove(filepath.Join(dir, "a.hcl")); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := do("moved.hcl", `{"do": "keys", "key": ""}`); err != nil {
+		t.Fatal(err)
+	}
+	told := regexp.MustCompile(`was=(\S+) file=(\S+) rename_to=(\S+)`).FindStringSubmatch(log.String())
+	if told == nil || told[1] != filepath.Join(dir, "a.hcl") {
+		t.Fatalf("the log says %s", &log)
+	}
+	if err := os.Rename(told[2], told[3]); err != nil {
+		t.Fatal(err)
+	}
+	if got, err := do("moved.hcl", count); got != `{"value":"4"}` || err != nil {
+		t.Errorf("after the renaming: %s, %v", got, err)
 	}
 }

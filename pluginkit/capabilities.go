@@ -95,11 +95,15 @@ func (c *capabilities) keep(handle int64, reply *wire.CapabilityReply) int64 {
 	for _, h := range reply.GetHeaders() {
 		headers = append(headers, [2]string{h.GetName(), h.GetValue()})
 	}
+	size := &reply.BodyBytes
+	if reply.GetUnsized() {
+		size = nil
+	}
 	head, err := json.Marshal(struct {
 		Status    uint32      `json:"status"`
 		Headers   [][2]string `json:"headers"`
-		BodyBytes uint64      `json:"body_bytes"`
-	}{reply.GetStatus(), headers, reply.GetBodyBytes()})
+		BodyBytes *uint64     `json:"body_bytes,omitempty"`
+	}{reply.GetStatus(), headers, size})
 	if err != nil {
 		return int64(c.refuse(abi.Failed, err.Error()))
 	}

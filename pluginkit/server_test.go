@@ -170,6 +170,21 @@ func answerTo(r *wire.CapabilityRequest) *wire.CapabilityReply {
 	return reply
 }
 
+// The head of an answer tells its length where the host knows it.
+func TestHeadsOfAnswers(t *testing.T) {
+	c := &capabilities{}
+	for want, reply := range map[string]*wire.CapabilityReply{
+		`{"status":200,"headers":[],"body_bytes":0}`: {Status: 200},
+		`{"status":200,"headers":[],"body_bytes":7}`: {Status: 200, BodyBytes: 7},
+		`{"status":200,"headers":[]}`:                {Status: 200, Unsized: true},
+	} {
+		head := make([]byte, 100)
+		if n := c.Head(c.keep(5, reply), head); string(head[:n]) != want {
+			t.Errorf("%s, want %s", head[:n], want)
+		}
+	}
+}
+
 func TestToolsWorkAsInAModule(t *testing.T) {
 	client := load(t)
 	e := call(t, client, "plain", `{"url":"http://x/"}`, time.Minute, false)

@@ -11,6 +11,8 @@ const (
 	maxSamplingTokens     = 1 << 20
 	defaultAskN           = 10
 	defaultAskPer         = time.Minute
+	defaultAskTimeout     = 5 * time.Minute
+	minAskTimeout         = time.Second
 )
 
 // ClientGrant is a client block: what a plugin's tools may ask of whoever
@@ -20,6 +22,7 @@ type ClientGrant struct {
 	maxTokens             int
 	askN                  int
 	askPer                time.Duration
+	timeout               time.Duration
 	declared              string
 }
 
@@ -44,6 +47,14 @@ func (g *ClientGrant) Rate() (n int, per time.Duration) {
 	return g.askN, g.askPer
 }
 
+// Timeout is how long one question may wait for its answer, 1 s to 24 h.
+func (g *ClientGrant) Timeout() time.Duration {
+	if g == nil {
+		return 0
+	}
+	return g.timeout
+}
+
 // DeclRange is where the block stands, as "file:line".
 func (g *ClientGrant) DeclRange() string {
 	if g == nil {
@@ -55,7 +66,7 @@ func (g *ClientGrant) DeclRange() string {
 // clientGrant decodes a client block.
 func (d *decoder) clientGrant(b *hclsyntax.Block) *ClientGrant {
 	d.check(b.Body, clientShape)
-	g := &ClientGrant{maxTokens: defaultSamplingTokens, askN: defaultAskN, askPer: defaultAskPer, declared: place(b.DefRange())}
+	g := &ClientGrant{maxTokens: defaultSamplingTokens, askN: defaultAskN, askPer: defaultAskPer, timeout: defaultAskTimeout, declared: place(b.DefRange())}
 	attrs := b.Body.Attributes
 	if a := attrs["elicitation"]; a != nil {
 		g.elicitation, _ = d.boolean(a)
@@ -81,8 +92,29 @@ func (d *decoder) clientGrant(b *hclsyntax.Block) *ClientGrant {
 			}
 		}
 	}
+	if a := attrs["timeout"]; a != nil {
+		if t, ok := d.duration(a, minAskTimeout, maxTime); ok {
+			g.timeout = t
+		}
+	}
 	if !g.elicitation && !g.sampling {
 		d.warnf(b.DefRange(), "this client block grants nothing", "Write elicitation = true or sampling = true, or remove the block.")
 	}
 	return g
+}
+
+// patience lets the calls of a plugin that asks people take longer, unless the policy
+// says how long they may: a person's time is not the tool's. What the tool computes
+// meanwhile is bounded by cpu_time.
+func (d *decoder) patience(p *Plugin, client *hclsyntax.Block, limits *hclsyntax.Block) {
+	if limits == nil || limits.Body.Attributes["call_timeout"] == nil {
+		if p.client.elicitation || p.client.sampling {
+			p.limits.CallTimeout = min(defaultCallTimeout+p.client.timeout, maxTime)
+		}
+		return
+	}
+	if a := client.Body.Attributes["timeout"]; a != nil && p.client.timeout >= p.limits.CallTimeout {
+		d.warnf(a.Expr.Range(), "a question may wait longer than its call", "call_timeout is %s, so timeout = %q is never reached. Raise call_timeout, or remove it from the limits: then it is %s longer than timeout.",
+			p.limits.CallTimeout, p.client.timeout, defaultCallTimeout)
+	}
 }

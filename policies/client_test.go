@@ -15,6 +15,7 @@ plugin "notes" {
     sampling    = true
     max_tokens  = 200
     rate        = "3/h"
+    timeout     = "90s"
   }
 
   tool "remove" {
@@ -56,6 +57,39 @@ func TestClientGrantsNothingThatIsNotWritten(t *testing.T) {
 	n, per := g.Rate()
 	if !g.Elicitation() || !ok || tokens != 200 || n != 3 || per != time.Hour {
 		t.Fatalf("the client block is %+v", g)
+	}
+}
+
+// A person's time is not the tool's: who may ask has more, unless the policy says how
+// much.
+func TestPluginsThatAskHaveTime(t *testing.T) {
+	p := parse1(t, clientPolicy, Options{})
+	for name, want := range map[string]struct{ timeout, call time.Duration }{
+		"notes":  {90 * time.Second, 150 * time.Second},
+		"silent": {0, time.Minute},
+		"asks":   {5 * time.Minute, 6 * time.Minute},
+	} {
+		plugin, _ := p.Plugin(name)
+		if got := plugin.Client().Timeout(); got != want.timeout || plugin.Limits().CallTimeout != want.call {
+			t.Errorf("%s: a question may take %s, and a call %s", name, got, plugin.Limits().CallTimeout)
+		}
+	}
+	for text, warned := range map[string]bool{`timeout = "1m"`: true, `timeout = "10s"`: false, "": false} {
+		p = parse1(t, `
+plugin "p" {
+  source = "./p.wasm"
+  limits {
+    call_timeout = "20s"
+  }
+  client {
+    elicitation = true
+    `+text+`
+  }
+}`, Options{})
+		plugin, _ := p.Plugin("p")
+		if got := plugin.Limits().CallTimeout; got != 20*time.Second || len(p.Warnings()) > 0 != warned {
+			t.Errorf("with %q: %s, %v", text, got, p.Warnings())
+		}
 	}
 }
 

@@ -43,7 +43,9 @@ type Limits struct {
 	Memory uint64
 	// CPUTime is the most CPU time one call may use, 10 ms to 24 h.
 	CPUTime time.Duration
-	// CallTimeout is the most wall-clock time one call may take, 10 ms to 24 h.
+	// CallTimeout is the most wall-clock time one call may take, 10 ms to 24 h. Where
+	// the plugin may ask whoever calls, its default is a minute more than the time of a
+	// question.
 	CallTimeout time.Duration
 	// MessageTimeout is how long a sandbox may make no progress with its ring: free
 	// no room in one that is full, or leave a message that it has begun unfinished.

@@ -1,6 +1,7 @@
 package policies
 
 import (
+	"fmt"
 	"os"
 	"path/filepath"
 	"strings"
@@ -105,5 +106,51 @@ func TestAWorkspaceThatLinksToWhatIsGuardedIsRefused(t *testing.T) {
 	}
 	if err := p.CheckWorkspace(w, plain); err != nil {
 		t.Error(err)
+	}
+}
+
+// Who may write to a folder can put a link in the place of what is in it.
+func TestAWorkspaceInAWritableOneStaysThere(t *testing.T) {
+	dir := t.TempDir()
+	outer, home := filepath.Join(dir, "outer"), filepath.Join(dir, "home")
+	for _, d := range []string{filepath.Join(outer, "real"), home} {
+		if err := os.MkdirAll(d, 0o700); err != nil {
+			t.Fatal(err)
+		}
+	}
+	for _, tt := range []struct {
+		access, target string
+		refused        bool
+	}{{"write", home, true}, {"write", filepath.Join(outer, "real"), false}, {"read", home, false}} {
+		link := filepath.Join(outer, "inner")
+		_ = os.Remove(link)
+		if err := os.Symlink(tt.target, link); err != nil {
+			t.Fatal(err)
+		}
+		p, err := Parse(filepath.Join(dir, "policy", "test.hcl"), fmt.Appendf(nil, `
+ringfence {
+  state_dir = "/nonexistent/state"
+}
+plugin "writer" {
+  source = "/nonexistent/writer"
+  workspace "w" {
+    path   = %q
+    access = %q
+  }
+}
+plugin "reader" {
+  source = "/nonexistent/reader"
+  workspace "r" {
+    path = %q
+  }
+}`, outer, tt.access, link), Options{})
+		if err != nil {
+			t.Fatal(err)
+		}
+		reader, _ := p.Plugin("reader")
+		err = p.CheckWorkspace(reader.Workspaces()[0], tt.target)
+		if refused := err != nil && strings.Contains(err.Error(), "out of the workspace"); refused != tt.refused || err != nil && !refused {
+			t.Errorf("%s, to %s: %v", tt.access, tt.target, err)
+		}
 	}
 }

@@ -118,7 +118,8 @@ func (d *decoder) plugin(b *hclsyntax.Block, settings Settings) {
 	p := &Plugin{name: name, engine: engines[0], limits: defaultLimits(), declared: b.DefRange()}
 	d.plugins[name] = p
 	d.pluginArguments(p, b)
-	if l := d.only(blocksOf(b, "limits")); l != nil {
+	limits := d.only(blocksOf(b, "limits"))
+	if l := limits; l != nil {
 		p.limits = d.limits(l, settings)
 	}
 	if h := d.only(blocksOf(b, "http")); h != nil {
@@ -140,6 +141,7 @@ func (d *decoder) plugin(b *hclsyntax.Block, settings Settings) {
 	}
 	if c := d.only(blocksOf(b, "client")); c != nil {
 		p.client = d.clientGrant(c)
+		d.patience(p, c, limits)
 	}
 	p.tools = d.tools(b)
 	d.fits(p)

@@ -68,9 +68,10 @@ type decoder struct {
 	variables   map[string]*variable
 	secrets     map[string]*declaredSecret
 	plugins     map[string]*Plugin
-	warnedPlain map[string]bool // variables that feed a secret and are not sensitive
-	missing     []string        // what env() did not find during one evaluation
-	unset       int             // how often unresolved was called
+	states      map[string]hcl.Range // names of states → where they are given
+	warnedPlain map[string]bool      // variables that feed a secret and are not sensitive
+	missing     []string             // what env() did not find during one evaluation
+	unset       int                  // how often unresolved was called
 }
 
 // build parses all files, then decodes them as if they were one.
@@ -86,6 +87,7 @@ func build(sources []sourceFile, opts Options) (*Policy, error) {
 		variables:   map[string]*variable{},
 		secrets:     map[string]*declaredSecret{},
 		plugins:     map[string]*Plugin{},
+		states:      map[string]hcl.Range{},
 		warnedPlain: map[string]bool{},
 	}
 	p := &Policy{shown: shown, digest: digest(sources)}

@@ -69,7 +69,7 @@ var workspaceShape = shape{
 
 var stateShape = shape{
 	name:      `a "state" block`,
-	arguments: []string{"size"},
+	arguments: []string{"size", "name"},
 }
 
 var invokeShape = shape{
@@ -84,7 +84,7 @@ var limitsShape = shape{
 
 var clientShape = shape{
 	name:      `a "client" block`,
-	arguments: []string{"elicitation", "sampling", "max_tokens", "rate"},
+	arguments: []string{"elicitation", "sampling", "max_tokens", "rate", "timeout"},
 }
 
 var toolShape = shape{

@@ -203,10 +203,38 @@ func (d *decoder) guard(p *Policy) {
 	}
 }
 
+// staysWithin says whether a workspace that lies in the writable workspace of another
+// plugin, by its path as it is written, still does where it leads to.
+//
+// Attack: a native plugin with the workspace /srv puts a link to somebody's home in the
+// place of /srv/public, which is the workspace of another plugin, its accomplice.
+func (p *Policy) staysWithin(w Workspace, real string) error {
+	for _, plugin := range p.plugins {
+		for _, o := range plugin.workspaces {
+			if !o.Write || o.Path == w.Path || !within(w.Path, o.Path) {
+				continue
+			}
+			around, err := filepath.EvalSymlinks(o.Path)
+			if err != nil {
+				return fmt.Errorf("%s: workspace %q: %w", o.DeclRange(), o.Name, err)
+			}
+			if !within(real, around) {
+				return fmt.Errorf("%s: workspace %q leads to %s, out of the workspace %q of plugin %q that it lies in (%s), where that plugin can put links: name a folder of its own",
+					w.DeclRange(), w.Name, real, o.Name, plugin.name, o.DeclRange())
+			}
+		}
+	}
+	return nil
+}
+
 // CheckWorkspace says whether a workspace whose path leads to real, by way of
-// whatever symbolic links, gives away what no plugin may reach. Links of the
-// guarded files are followed too, where they exist.
+// whatever symbolic links, gives away what no plugin may reach, or leaves what
+// another plugin may write. Links of the guarded files are followed too, where they
+// exist.
 func (p *Policy) CheckWorkspace(w Workspace, real string) error {
+	if err := p.staysWithin(w, real); err != nil {
+		return err
+	}
 	for _, g := range p.guarded {
 		if path, err := filepath.EvalSymlinks(g.path); err == nil {
 			g.path = path

@@ -86,6 +86,8 @@ type Mount struct {
 	// Write and Exec allow writing to it and executing from it.
 	Write bool `json:"write"`
 	Exec  bool `json:"exec"`
+	// NoLinks refuses a Path that leads through symbolic links.
+	NoLinks bool `json:"no_links"`
 }
 
 // Path is a file or folder that stays accessible.

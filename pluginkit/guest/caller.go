@@ -49,8 +49,10 @@ const (
 // the person accepted.
 //
 // The policy must let the plugin ask (client { elicitation = true }), and the
-// client must be able to; else the error is ErrDenied or ErrUnreachable. The call
-// goes on while the person thinks, and so does its time.
+// client must be able to; else the error is ErrDenied or ErrUnreachable. It is
+// ErrTimeout when nobody answers in the time that the policy gives a question, by default
+// five minutes. The call goes on while the person thinks, and so does its time, of which
+// there is more by default where a plugin may ask ([Deadline] tells).
 func Elicit[T any](message string) (value T, how Elicited, err error) {
 	form, err := shape.For(reflect.TypeFor[T](), shape.Input)
 	if err != nil {

@@ -14,7 +14,7 @@ type Request struct {
 	Method string // "" means GET
 	URL    string // absolute
 	Header Header // credentials are not yours to set: the host adds them
-	Body   []byte // at most 2 MiB
+	Body   []byte // at most 2 MiB, since it is judged as a whole before it is sent
 
 	// NoRedirect makes Fetch return a redirect instead of following it.
 	NoRedirect bool
@@ -28,7 +28,9 @@ type Response struct {
 	URL string
 	// Length of the body in bytes, or -1 when the host does not know it.
 	Length int64
-	// Body is pulled from the host as it is read. It ends with the call.
+	// Body is pulled from the server as it is read, through the host, and what the
+	// server sends bit by bit comes bit by bit; where the policy injects a credential,
+	// the host has taken all of it before. It ends with the call.
 	Body io.ReadCloser
 }
 

@@ -42,6 +42,22 @@ func TestFetch(t *testing.T) {
 	}
 }
 
+// Of an answer that is still being written nobody knows the length.
+func TestFetchOfNoKnownLength(t *testing.T) {
+	(&guesttest.Host{Handler: http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) {
+		_, _ = io.WriteString(w, "one, ")
+		w.(http.Flusher).Flush()
+		_, _ = io.WriteString(w, "two")
+	})}).Use(t)
+	response, err := guest.Fetch(guest.Request{URL: "https://api.test/"})
+	if err != nil || response.Length != -1 {
+		t.Fatalf("%+v, %v", response, err)
+	}
+	if body, err := response.ReadAll(100); string(body) != "one, two" || err != nil {
+		t.Errorf("%q, %v", body, err)
+	}
+}
+
 func TestFetchLargeBody(t *testing.T) {
 	const size = 5<<20 + 17
 	(&guesttest.Host{Handler: http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) {

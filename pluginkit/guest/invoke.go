@@ -17,9 +17,10 @@ import (
 // takes anything.
 //
 // A tool that answers with its failure, or with a complaint about the arguments, is
-// a *ToolError. Other errors are an *Error of one of the kinds ErrDenied (there is no
+// a *ToolError; so is one that was denied something, without saying what. Other errors are an *Error of one of the kinds ErrDenied (there is no
 // such alias), ErrUnreachable (the other plugin crashed or cannot start), ErrTimeout,
-// ErrCancelled, ErrLimit (no sandbox can be had for it now), ErrHost.
+// ErrCancelled, ErrLimit (no sandbox can be had for it now, no room for a result, or too
+// many calls), ErrHost.
 //
 // What comes back is the word of a tool that nobody has reason to trust.
 func Invoke[T any](alias string, args any) (T, error) {

@@ -57,10 +57,11 @@ var examples = map[string]proto.Message{
 		Op: &CapabilityRequest_Invoke{Invoke: &Invoke{Alias: "lookup", Arguments: []byte("{}")}}}}},
 	"reply_entries": &HostFrame{Kind: &HostFrame_Reply{Reply: &CapabilityReply{Id: 1, Code: Code_CODE_CHANGED, More: true,
 		Entries: []*Entry{{Name: "a.md", Folder: true, Size: 1, ModifiedNs: 2, Version: "v"}}}}},
-	"log":     &SandboxFrame{Kind: &SandboxFrame_Log{Log: &LogRecord{Level: 2, Message: "careful"}}},
-	"result":  &SandboxFrame{Kind: &SandboxFrame_Result{Result: &ResultHead{Status: 1, ResultBytes: 2}}},
-	"data":    &SandboxFrame{Kind: &SandboxFrame_Data{Data: []byte("x")}},
-	"failure": &SandboxFrame{Kind: &SandboxFrame_Failure{Failure: &Failure{Kind: FailureKind_FAILURE_TRAP, Message: "unreachable"}}},
+	"reply_unsized": &HostFrame{Kind: &HostFrame_Reply{Reply: &CapabilityReply{Id: 1, Handle: 2, Status: 200, Unsized: true}}},
+	"log":           &SandboxFrame{Kind: &SandboxFrame_Log{Log: &LogRecord{Level: 2, Message: "careful"}}},
+	"result":        &SandboxFrame{Kind: &SandboxFrame_Result{Result: &ResultHead{Status: 1, ResultBytes: 2}}},
+	"data":          &SandboxFrame{Kind: &SandboxFrame_Data{Data: []byte("x")}},
+	"failure":       &SandboxFrame{Kind: &SandboxFrame_Failure{Failure: &Failure{Kind: FailureKind_FAILURE_TRAP, Message: "unreachable"}}},
 }
 
 func TestTheWireFormHasNotChanged(t *testing.T) {

@@ -2498,11 +2498,12 @@ type CapabilityReply struct {
 	Handle        uint64                 `protobuf:"varint,4,opt,name=handle,proto3" json:"handle,omitempty"`  // of a response body, for BodyRead
 	Status        uint32                 `protobuf:"varint,5,opt,name=status,proto3" json:"status,omitempty"`  // HTTP: its status; Invoke: 0 a result, 1 the tool failed, 2 bad arguments
 	Headers       []*Header              `protobuf:"bytes,6,rep,name=headers,proto3" json:"headers,omitempty"`
-	BodyBytes     uint64                 `protobuf:"varint,7,opt,name=body_bytes,json=bodyBytes,proto3" json:"body_bytes,omitempty"` // the whole body's length
+	BodyBytes     uint64                 `protobuf:"varint,7,opt,name=body_bytes,json=bodyBytes,proto3" json:"body_bytes,omitempty"` // the whole body's length, as far as it is known
 	Data          []byte                 `protobuf:"bytes,8,opt,name=data,proto3" json:"data,omitempty"`                             // BodyRead: the bytes; empty at the end
 	Exists        bool                   `protobuf:"varint,9,opt,name=exists,proto3" json:"exists,omitempty"`                        // SecretExists
 	Entries       []*Entry               `protobuf:"bytes,10,rep,name=entries,proto3" json:"entries,omitempty"`                      // Files, State
 	More          bool                   `protobuf:"varint,11,opt,name=more,proto3" json:"more,omitempty"`                           // there are entries behind the last one
+	Unsized       bool                   `protobuf:"varint,12,opt,name=unsized,proto3" json:"unsized,omitempty"`                     // HTTP: the body's length is not known yet
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -2610,6 +2611,13 @@ func (x *CapabilityReply) GetEntries() []*Entry {
 func (x *CapabilityReply) GetMore() bool {
 	if x != nil {
 		return x.More
+	}
+	return false
+}
+
+func (x *CapabilityReply) GetUnsized() bool {
+	if x != nil {
+		return x.Unsized
 	}
 	return false
 }
@@ -2821,7 +2829,7 @@ const file_pluginkit_wire_ringfence_proto_rawDesc = "" +
 	"\tBodyClose\x12\x16\n" +
 	"\x06handle\x18\x01 \x01(\x04R\x06handle\"\"\n" +
 	"\fSecretExists\x12\x12\n" +
-	"\x04name\x18\x01 \x01(\tR\x04name\"\xe0\x02\n" +
+	"\x04name\x18\x01 \x01(\tR\x04name\"\xfa\x02\n" +
 	"\x0fCapabilityReply\x12\x0e\n" +
 	"\x02id\x18\x01 \x01(\x04R\x02id\x12+\n" +
 	"\x04code\x18\x02 \x01(\x0e2\x17.ringfence.wire.v1.CodeR\x04code\x12\x18\n" +
@@ -2835,7 +2843,8 @@ const file_pluginkit_wire_ringfence_proto_rawDesc = "" +
 	"\x06exists\x18\t \x01(\bR\x06exists\x122\n" +
 	"\aentries\x18\n" +
 	" \x03(\v2\x18.ringfence.wire.v1.EntryR\aentries\x12\x12\n" +
-	"\x04more\x18\v \x01(\bR\x04more\"W\n" +
+	"\x04more\x18\v \x01(\bR\x04more\x12\x18\n" +
+	"\aunsized\x18\f \x01(\bR\aunsized\"W\n" +
 	"\aFailure\x122\n" +
 	"\x04kind\x18\x01 \x01(\x0e2\x1e.ringfence.wire.v1.FailureKindR\x04kind\x12\x18\n" +
 	"\amessage\x18\x02 \x01(\tR\amessage*M\n" +

@@ -62,9 +62,9 @@ func (j *jail) tree(m orders.Mount) (int, error) {
 	if m.Tree >= 0 {
 		return j.files[len(j.Files)+m.Tree], nil
 	}
-	fd, err := unix.OpenTree(unix.AT_FDCWD, string(m.Path), unix.OPEN_TREE_CLONE|unix.OPEN_TREE_CLOEXEC|unix.AT_SYMLINK_NOFOLLOW)
+	fd, err := m.Open()
 	if err != nil {
-		return -1, fmt.Errorf("open_tree %s: %w", m.Path, err)
+		return -1, err
 	}
 	if err := unix.MountSetattr(fd, "", unix.AT_EMPTY_PATH, m.Attributes()); err != nil {
 		return -1, fmt.Errorf("mount_setattr %s: %w", m.Path, err)

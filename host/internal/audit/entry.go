@@ -20,7 +20,7 @@ const (
 type Entry struct {
 	Plugin   string
 	Call     string // the call's id, unique within the host
-	Kind     string // "compile", "launch", "end", "call", "result", "http", "http_response", "secret_exists", "ask", "answer", "files", "state", "invoke", "limit"
+	Kind     string // "compile", "launch", "end", "call", "result", "http", "http_response", "http_body", "secret_exists", "ask", "answer", "files", "state", "invoke", "invoke_result", "limit"
 	Decision Decision
 	Rule     string // the line or block of the policy that decided
 	Reason   string

@@ -11,6 +11,7 @@ import (
 	"golang.org/x/time/rate"
 
 	"github.com/ringfence/ringfence/host/internal/audit"
+	"github.com/ringfence/ringfence/host/internal/state"
 	"github.com/ringfence/ringfence/policies"
 )
 
@@ -42,18 +43,19 @@ type Resolver interface {
 
 // Limits bound what a guest can use of the host.
 type Limits struct {
-	Concurrent       int           // requests of one call at the same time; default 4
-	PluginConcurrent int           // requests of all calls at the same time; default 16
-	Handles          int           // open response bodies of one call; default 16
+	Concurrent       int           // requests of one call that wait for a response's head; default 4
+	PluginConcurrent int           // the same of all calls; default 16
+	Handles          int           // open response bodies of one call, and connections that they keep; default 16
 	Requests         int           // requests of one call altogether; default 10000
 	ResponseHeader   int64         // bytes; default 64 KiB
 	ResponseBody     int64         // bytes, decompressed; default 64 MiB
 	Memory           int64         // bytes of bodies in memory, all calls; default 16 MiB
 	Disk             int64         // bytes of bodies on disk, all calls; default 512 MiB
+	FileRate         int64         // bytes a second that are written to workspaces, all calls; default 32 MiB, 16 times that at once
 	Dial             time.Duration // finding and connecting to a server; default 10 s
 	TLS              time.Duration // the TLS handshake; default 10 s
 	Head             time.Duration // from the request's last byte to the response's head; default 60 s
-	Idle             time.Duration // without a byte of a body; default 30 s
+	Idle             time.Duration // without a byte of a body that somebody waits for; default 30 s
 }
 
 func (l Limits) withDefaults() Limits {
@@ -65,6 +67,7 @@ func (l Limits) withDefaults() Limits {
 	set(&l.ResponseBody, 64<<20)
 	set(&l.Memory, 16<<20)
 	set(&l.Disk, 512<<20)
+	set(&l.FileRate, 32<<20)
 	set(&l.Dial, 10*time.Second)
 	set(&l.TLS, 10*time.Second)
 	set(&l.Head, 60*time.Second)
@@ -90,8 +93,9 @@ type Broker struct {
 	slots   chan struct{} // one for each request that runs
 	quota   *quota
 	folders map[string]*folder
+	writes  *rate.Limiter // bytes that are written to folders
+	kept    *state.State  // nil: nothing is kept
 
-	stateWrites *rate.Limiter // bytes
 	// Two transports, so that a connection which a rule with a literal address
 	// opened can never serve a rule without one.
 	public, literal *http.Transport
@@ -113,10 +117,8 @@ func New(cfg Config) *Broker {
 		quota:  &quota{memory: limits.Memory, disk: limits.Disk},
 
 		folders: make(map[string]*folder),
-	}
-	if cfg.Kept.State != nil {
-		// At once, as often as a small state is likely to be set by one call.
-		b.stateWrites = rate.NewLimiter(writeRate, int(cfg.Kept.Grant.Size)+64<<20)
+		writes:  rate.NewLimiter(rate.Limit(limits.FileRate), int(16*limits.FileRate)),
+		kept:    cfg.Kept.open(cfg.Now),
 	}
 	for _, f := range cfg.Folders {
 		b.folders[f.Name] = &folder{Folder: f}

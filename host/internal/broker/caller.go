@@ -25,13 +25,16 @@ type Caller struct {
 	// cause, and others, whose text the guest gets.
 	Elicit func(context.Context, content.Form) (content.FormAnswer, error)
 	Sample func(context.Context, content.Sampling) (content.Sampled, error)
-	// Invoke calls a tool of another plugin. An error that is a *RefusedError is
-	// told to the guest.
-	Invoke func(ctx context.Context, target policies.Invoke, arguments []byte) (Invoked, error)
+	// Invoke calls a tool of another plugin, whose result may have so many bytes. An
+	// error that is a *RefusedError is told to the guest.
+	Invoke func(ctx context.Context, target policies.Invoke, arguments []byte, most int64) (Invoked, error)
 }
 
 // ErrNobody means that whoever called cannot be asked such a thing.
 var ErrNobody = errors.New("whoever called this tool cannot be asked")
+
+// errUnanswered is the end of a question's own time.
+var errUnanswered = errors.New("nobody answered")
 
 // maxAnswer is the largest answer to a question, in bytes.
 const maxAnswer = 1 << 20
@@ -80,7 +83,13 @@ func (s *Session) ask(ctx context.Context, q *wire.Ask) *wire.CapabilityReply {
 	if err := s.record(e); err != nil {
 		return answer(wire.Code_CODE_INTERNAL, unrecorded)
 	}
-	reply, err := put(ctx)
+	timeout := s.b.cfg.Client.Timeout()
+	patient, cancel := context.WithTimeoutCause(ctx, timeout, errUnanswered)
+	reply, err := put(patient)
+	if cause := context.Cause(patient); err != nil && errors.Is(cause, errUnanswered) {
+		err = fmt.Errorf("%w in %s", cause, timeout)
+	}
+	cancel()
 	if err == nil && len(reply) > maxAnswer {
 		err = fmt.Errorf("an answer of %d bytes (maximum %d)", len(reply), maxAnswer)
 	}
@@ -97,7 +106,7 @@ func (s *Session) ask(ctx context.Context, q *wire.Ask) *wire.CapabilityReply {
 		body.Close()
 		return answer(wire.Code_CODE_INTERNAL, unrecorded)
 	}
-	return &wire.CapabilityReply{Handle: s.keep(body), BodyBytes: uint64(len(reply))}
+	return &wire.CapabilityReply{Handle: s.keep(newBody(body)), BodyBytes: uint64(len(reply))}
 }
 
 // question reads a question that the policy allows, and returns what puts it.
@@ -168,6 +177,8 @@ func (s *Session) refuse(e audit.Entry, r *refusal) *wire.CapabilityReply {
 func unanswered(err error) *refusal {
 	text := printable.Line(err.Error(), 512)
 	switch {
+	case errors.Is(err, errUnanswered):
+		return failed(wire.Code_CODE_TIMEOUT, text, text)
 	case errors.Is(err, context.DeadlineExceeded):
 		return failed(wire.Code_CODE_TIMEOUT, "nobody answered in the call's time", text)
 	case errors.Is(err, context.Canceled):

@@ -124,6 +124,26 @@ func TestAnswersThatDoNotCome(t *testing.T) {
 	}
 }
 
+// A question has a time of its own, and the call goes on when it is over.
+func TestAQuestionThatNobodyAnswersEnds(t *testing.T) {
+	s, log := asker(t, strings.Replace(granted, "{", "{\n timeout = \"1s\"", 1), Caller{
+		Elicit: func(ctx context.Context, _ content.Form) (content.FormAnswer, error) {
+			<-ctx.Done()
+			return content.FormAnswer{}, ctx.Err()
+		},
+		Sample: func(context.Context, content.Sampling) (content.Sampled, error) {
+			return content.Sampled{Text: "4"}, nil
+		},
+	})
+	want(t, ask(s, wire.AskKind_ASK_ELICITATION, question), wire.Code_CODE_TIMEOUT, "nobody answered in 1s")
+	if got := log.summary(); got != "ask allow, ask error" {
+		t.Errorf("on record is %q", got)
+	}
+	if r := s.Handle(context.Background(), &wire.CapabilityRequest{Op: &wire.CapabilityRequest_Progress{Progress: &wire.Progress{}}}); r.GetCode() != wire.Code_CODE_OK {
+		t.Errorf("afterwards: %v", r)
+	}
+}
+
 func TestNothingIsAskedThatIsNotOnRecord(t *testing.T) {
 	s, log := asker(t, granted, Caller{Elicit: func(context.Context, content.Form) (content.FormAnswer, error) {
 		t.Error("the person was asked")

@@ -23,12 +23,13 @@ type exchange struct {
 	header   http.Header       // form: the guest's headers
 	decision policies.Decision // endpoint
 	release  []func()          // slot: run at the end, in any order
+	kept     bool              // the body has a handle
 	recorded bool              // record: the request is on record as allowed
 	out      *http.Request     // credential: what is sent
 	needles  *needles          // credential: what must not come back; nil: nothing
 	status   int               // execute
 	reply    http.Header       // execute: the headers for the guest
-	body     *spool            // execute
+	body     *body             // execute: all of it, or a stream
 }
 
 // link is one station of the chain. It returns nil to let the request pass.
@@ -40,7 +41,7 @@ type link struct {
 // chain is the life of an HTTP request, in the order of DESIGN: validate, scan,
 // inject, execute, scan. A guard on requests goes behind "endpoint", where no
 // secret of ours is in the request yet; a guard on responses goes last, behind
-// "reflection", and works on the spooled body.
+// "reflection", and works on the spooled body, which then must have come whole.
 var chain = []link{
 	{"form", (*exchange).checkForm},
 	{"endpoint", (*exchange).checkEndpoint},
@@ -55,7 +56,9 @@ var chain = []link{
 // http takes one request through the chain.
 func (s *Session) http(ctx context.Context, req *wire.HttpRequest) *wire.CapabilityReply {
 	x := &exchange{s: s, req: req, start: time.Now()}
-	x.ctx, x.cancel = context.WithCancelCause(ctx)
+	// Not of ctx: what is pulled later must outlive this request.
+	x.ctx, x.cancel = context.WithCancelCause(s.ctx)
+	defer context.AfterFunc(ctx, func() { x.cancel(context.Cause(ctx)) })()
 	defer x.end()
 	for _, l := range chain {
 		if r := l.run(x); r != nil {
@@ -66,21 +69,24 @@ func (s *Session) http(ctx context.Context, req *wire.HttpRequest) *wire.Capabil
 	if err := s.record(e); err != nil {
 		return answer(wire.Code_CODE_INTERNAL, unrecorded)
 	}
-	reply := &wire.CapabilityReply{
+	size, known := x.body.size()
+	x.kept = true // the body is the session's now
+	return &wire.CapabilityReply{
 		Status:    uint32(x.status),
 		Headers:   wireHeaders(x.reply),
-		BodyBytes: uint64(x.body.Size()),
+		BodyBytes: size,
+		Unsized:   !known,
 		Handle:    s.keep(x.body),
 	}
-	x.body = nil // the session's now
-	return reply
 }
 
 // end frees whatever the chain took and did not hand on.
 func (x *exchange) end() {
-	x.cancel(nil)
-	if x.body != nil {
-		x.body.Close()
+	if !x.kept {
+		x.cancel(nil)
+		if x.body != nil {
+			x.body.close()
+		}
 	}
 	for _, f := range x.release {
 		f()
@@ -93,6 +99,14 @@ func (x *exchange) refuse(r *refusal) *wire.CapabilityReply {
 	if x.recorded {
 		kind = "http_response"
 	}
+	if err := x.recordRefusal(kind, r); err != nil {
+		return answer(wire.Code_CODE_INTERNAL, unrecorded)
+	}
+	return r.answer()
+}
+
+// recordRefusal puts a refusal on record, and keeps it for the user.
+func (x *exchange) recordRefusal(kind string, r *refusal) error {
 	reason := cmp.Or(r.logged, r.message)
 	if r.detail != "" {
 		reason += ": " + x.scrub(r.detail)
@@ -101,10 +115,7 @@ func (x *exchange) refuse(r *refusal) *wire.CapabilityReply {
 	if r.decision == audit.Deny {
 		x.s.deny(Denial{Kind: kind, Rule: e.Rule, Reason: r.message, Method: e.Details.Method, URL: e.Details.URL})
 	}
-	if err := x.s.record(e); err != nil {
-		return answer(wire.Code_CODE_INTERNAL, unrecorded)
-	}
-	return answer(r.code, r.message)
+	return x.s.record(e)
 }
 
 // entry describes the exchange as far as it got. The URL is the one before the

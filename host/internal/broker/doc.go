@@ -16,6 +16,9 @@
 //
 // The links in brackets are places, not code: guards stand there later.
 //
+// The body of a response follows as the guest pulls it (stream.go), unless a credential
+// was injected: then all of it is searched first.
+//
 // files.go, state.go and invoke.go have the chains of the others, which are shorter.
 //
 // What holds:

@@ -76,7 +76,7 @@ type fileRequest struct {
 //
 // The scans in brackets are places, as in chain.go: of what is written, and of
 // what was read.
-func (s *Session) files(_ context.Context, req *wire.Files) *wire.CapabilityReply {
+func (s *Session) files(ctx context.Context, req *wire.Files) *wire.CapabilityReply {
 	x := &fileRequest{s: s, req: req}
 	x.entry = audit.Entry{Kind: "files", Details: audit.Details{Method: fileVerbs[req.GetOperation()],
 		Workspace: clip(req.GetWorkspace(), 256), Path: clip(req.GetPath(), 1<<10), To: clip(req.GetTo(), 1<<10), Sent: int64(len(req.GetData()))}}
@@ -90,7 +90,7 @@ func (s *Session) files(_ context.Context, req *wire.Files) *wire.CapabilityRepl
 			return answer(wire.Code_CODE_INTERNAL, unrecorded)
 		}
 	}
-	reply, refused := x.execute()
+	reply, refused := x.execute(ctx)
 	if refused != nil {
 		return s.refuse(x.entry, refused)
 	}
@@ -157,9 +157,15 @@ func (x *fileRequest) worthRecording() bool {
 }
 
 // execute does it.
-func (x *fileRequest) execute() (*wire.CapabilityReply, *refusal) {
+func (x *fileRequest) execute(ctx context.Context) (*wire.CapabilityReply, *refusal) {
 	req := x.req
 	on := workspace.If{Absent: req.GetAbsent(), Version: req.GetVersion()}
+	switch req.GetOperation() {
+	case wire.FileOperation_FILE_RENAME, wire.FileOperation_FILE_REMOVE, wire.FileOperation_FILE_MAKE_FOLDER:
+		if refused := x.spend(0); refused != nil {
+			return nil, refused
+		}
+	}
 	var err error
 	var e workspace.Entry
 	reply := &wire.CapabilityReply{}
@@ -178,20 +184,23 @@ func (x *fileRequest) execute() (*wire.CapabilityReply, *refusal) {
 		return x.stage()
 	case wire.FileOperation_FILE_WRITE, wire.FileOperation_FILE_APPEND:
 		content, refused := x.content()
+		if refused == nil {
+			refused = x.spend(content.Size)
+		}
 		if refused != nil {
 			return nil, refused
 		}
 		if req.GetOperation() == wire.FileOperation_FILE_WRITE {
-			e, err = x.files.Write(req.GetPath(), content, on)
+			e, err = x.files.Write(ctx, req.GetPath(), content, on)
 		} else {
-			e, err = x.files.Append(req.GetPath(), content, on)
+			e, err = x.files.Append(ctx, req.GetPath(), content, on)
 		}
 	case wire.FileOperation_FILE_RENAME:
-		err = x.files.Rename(req.GetPath(), req.GetTo())
+		err = x.files.Rename(ctx, req.GetPath(), req.GetTo())
 	case wire.FileOperation_FILE_REMOVE:
-		err = x.files.Remove(req.GetPath(), on)
+		err = x.files.Remove(ctx, req.GetPath(), on)
 	case wire.FileOperation_FILE_MAKE_FOLDER:
-		err = x.files.MakeFolder(req.GetPath())
+		err = x.files.MakeFolder(ctx, req.GetPath())
 	}
 	if err != nil {
 		return nil, fileRefusal(err)
@@ -200,6 +209,21 @@ func (x *fileRequest) execute() (*wire.CapabilityReply, *refusal) {
 		reply.Entries = []*wire.Entry{fileEntry(e)}
 	}
 	return reply, nil
+}
+
+// changeCost is what the file system writes for a change beside its bytes.
+const changeCost = 4 << 10
+
+// spend charges the plugin for a change.
+//
+// Attack: a guest replaces one large file again and again: the folder does not grow,
+// and the disk wears out.
+func (x *fileRequest) spend(bytes int64) *refusal {
+	b := x.s.b
+	if !b.writes.AllowN(b.cfg.Now(), int(bytes+changeCost)) {
+		return limited("the plugin writes too much: %d bytes a second on the average", b.limits.FileRate)
+	}
+	return nil
 }
 
 func (x *fileRequest) list() (*wire.CapabilityReply, *refusal) {
@@ -243,10 +267,10 @@ func (x *fileRequest) staged() (*spool, *refusal) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	body, ok := s.bodies[x.req.GetStaged()]
-	if !ok || !body.staged {
+	if !ok || !body.spool.staged {
 		return nil, &refusal{code: wire.Code_CODE_NOT_FOUND, decision: audit.Failed, message: "nothing is staged under this handle in this call"}
 	}
-	return body, nil
+	return body.spool, nil
 }
 
 // stage keeps bytes for a write that is larger than a message.
@@ -281,7 +305,7 @@ func (x *fileRequest) stage() (*wire.CapabilityReply, *refusal) {
 	if handle != 0 {
 		return &wire.CapabilityReply{}, nil // it has its handle
 	}
-	return &wire.CapabilityReply{Handle: s.keep(body)}, nil
+	return &wire.CapabilityReply{Handle: s.keep(newBody(body))}, nil
 }
 
 // fileRefusal turns an error of the file server into a refusal. Its texts name the
@@ -302,6 +326,7 @@ func fileRefusal(err error) *refusal {
 		{workspace.ErrExists, wire.Code_CODE_EXISTS, false},
 		{workspace.ErrChanged, wire.Code_CODE_CHANGED, false},
 		{workspace.ErrBusy, wire.Code_CODE_TIMEOUT, false},
+		{workspace.ErrEnded, wire.Code_CODE_CANCELED, false},
 	} {
 		if !errors.Is(err, known.is) {
 			continue

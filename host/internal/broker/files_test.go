@@ -8,6 +8,7 @@ import (
 	"path/filepath"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/ringfence/ringfence/host/internal/workspace"
 	"github.com/ringfence/ringfence/pluginkit"
@@ -15,14 +16,14 @@ import (
 )
 
 // filesKit is a broker that grants one folder.
-func filesKit(t *testing.T, cfg workspace.Config) (*kit, string) {
+func filesKit(t *testing.T, cfg workspace.Config, change ...func(*Config)) (*kit, string) {
 	t.Helper()
 	cfg.Path = t.TempDir()
 	open := func() (*workspace.Workspace, error) { return workspace.Open(cfg) }
-	return newKit(t, "", func(c *Config) {
+	return newKit(t, "", append(change, func(c *Config) {
 		c.Folders = []Folder{{Name: "w", Rule: "test.hcl:9", Open: open},
 			{Name: "broken", Open: func() (*workspace.Workspace, error) { return nil, errors.New("no such folder /home/secret") }}}
-	}), cfg.Path
+	})...), cfg.Path
 }
 
 func (k *kit) files(r *wire.Files) *wire.CapabilityReply {
@@ -83,6 +84,39 @@ func TestFileRequestsThatAreRefused(t *testing.T) {
 
 // What is on record: each operation once, before it is done, and again when it
 // fails; the pieces of one file once.
+// One file that is replaced for ever lets nothing grow, and wears out the disk.
+func TestWritesAreRationed(t *testing.T) {
+	now := time.Now()
+	k, _ := filesKit(t, workspace.Config{Write: true}, func(c *Config) {
+		c.Limits, c.Now = Limits{FileRate: 64 << 10}, func() time.Time { return now }
+	})
+	write := func() *wire.CapabilityReply {
+		return k.files(&wire.Files{Operation: writeFile, Path: "f", Data: make([]byte, 100<<10)})
+	}
+	written := 0
+	for ; written < 100; written++ {
+		if r := write(); r.GetCode() != wire.Code_CODE_OK {
+			want(t, r, wire.Code_CODE_LIMIT, "65536 bytes a second")
+			break
+		}
+	}
+	if written != 9 { // of 104 KiB, with 1 MiB at once
+		t.Errorf("100 KiB were written %d times at once", written)
+	}
+	if r := k.files(&wire.Files{Operation: readFile, Path: "f", Length: 10}); len(r.GetData()) != 10 {
+		t.Errorf("reading is rationed: %v", r)
+	}
+	now = now.Add(2 * time.Second)
+	want(t, write(), wire.Code_CODE_OK, "")
+	for range 100 { // what is cheap for a guest is not free
+		if r := k.files(&wire.Files{Operation: wire.FileOperation_FILE_MAKE_FOLDER, Path: "d"}); r.GetCode() != wire.Code_CODE_OK {
+			want(t, r, wire.Code_CODE_LIMIT, "writes too much")
+			return
+		}
+	}
+	t.Error("folders are made for ever")
+}
+
 func TestFileRequestsAreOnRecord(t *testing.T) {
 	k, dir := filesKit(t, workspace.Config{Write: true})
 	k.files(&wire.Files{Operation: writeFile, Path: "a", Data: []byte("hello")})
@@ -126,7 +160,7 @@ func TestLargeFilesAreStaged(t *testing.T) {
 		t.Errorf("%v", err)
 	}
 	// The body of a response is not something to write.
-	reply := k.files(&wire.Files{Operation: writeFile, Path: "stolen", Staged: k.s.keep(newSpool(k.b.quota, ""))})
+	reply := k.files(&wire.Files{Operation: writeFile, Path: "stolen", Staged: k.s.keep(newBody(newSpool(k.b.quota, "")))})
 	want(t, reply, wire.Code_CODE_NOT_FOUND, "staged")
 	// Handles are bounded.
 	opened := 0

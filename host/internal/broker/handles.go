@@ -1,6 +1,7 @@
 package broker
 
 import (
+	"context"
 	"crypto/rand"
 	"encoding/binary"
 	"errors"
@@ -31,7 +32,7 @@ func (s *Session) unreserve() {
 
 // keep gives a body a handle: a random number, so that a guest can neither count
 // what others do nor guess one, and never 0 or negative as an i64.
-func (s *Session) keep(body *spool) uint64 {
+func (s *Session) keep(body *body) uint64 {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	for {
@@ -49,9 +50,9 @@ func noHandle() *wire.CapabilityReply {
 	return answer(wire.Code_CODE_NOT_FOUND, "no open response has this handle in this call")
 }
 
-// read answers with a piece of a body. Any offset is allowed; beyond the end
-// there are no bytes.
-func (s *Session) read(req *wire.BodyRead) *wire.CapabilityReply {
+// read answers with a piece of a body: what there is from the offset on, if need be
+// after waiting for some. Any offset is allowed; beyond the end there are no bytes.
+func (s *Session) read(ctx context.Context, req *wire.BodyRead) *wire.CapabilityReply {
 	s.mu.Lock()
 	body, ok := s.bodies[req.GetHandle()]
 	s.mu.Unlock()
@@ -61,9 +62,16 @@ func (s *Session) read(req *wire.BodyRead) *wire.CapabilityReply {
 	if req.GetLength() > pluginkit.MaxPiece {
 		return answer(wire.Code_CODE_INVALID, fmt.Sprintf("a read of %d bytes (maximum %d)", req.GetLength(), pluginkit.MaxPiece))
 	}
+	if body.stream != nil && req.GetLength() > 0 {
+		if refused := body.stream.pull(ctx, body.spool, req.GetOffset()); refused != nil {
+			return refused
+		}
+	}
+	reply := &wire.CapabilityReply{}
+	reply.BodyBytes, _ = body.size()
 	size := uint64(body.Size())
 	if req.GetOffset() >= size {
-		return &wire.CapabilityReply{BodyBytes: size}
+		return reply
 	}
 	piece := make([]byte, min(uint64(req.GetLength()), size-req.GetOffset()))
 	n, err := body.ReadAt(piece, int64(req.GetOffset()))
@@ -73,7 +81,8 @@ func (s *Session) read(req *wire.BodyRead) *wire.CapabilityReply {
 	case err != nil && !(errors.Is(err, io.EOF) && n == len(piece)):
 		return s.failed("reading a spooled body: " + err.Error())
 	}
-	return &wire.CapabilityReply{Data: piece, BodyBytes: size}
+	reply.Data = piece
+	return reply
 }
 
 func (s *Session) closeBody(handle uint64) *wire.CapabilityReply {
@@ -84,6 +93,6 @@ func (s *Session) closeBody(handle uint64) *wire.CapabilityReply {
 	if !ok {
 		return noHandle()
 	}
-	body.Close()
+	body.close()
 	return &wire.CapabilityReply{}
 }

@@ -36,7 +36,7 @@ func TestBodiesAreReadAtAnyOffset(t *testing.T) {
 		r := k.get(srv.URL + "/" + strconv.Itoa(size))
 		want(t, r, wire.Code_CODE_OK, "")
 		h := r.GetHandle()
-		if r.GetBodyBytes() != uint64(size) || h == 0 || h > math.MaxInt64 {
+		if !r.GetUnsized() && r.GetBodyBytes() != uint64(size) || h == 0 || h > math.MaxInt64 {
 			t.Fatalf("%d bytes: body_bytes %d, handle %d", size, r.GetBodyBytes(), h)
 		}
 		for _, off := range []int{size - 1, size / 2, 0, size / 3} {
@@ -52,6 +52,9 @@ func TestBodiesAreReadAtAnyOffset(t *testing.T) {
 			if got := k.read(h, off, 10); got.GetCode() != wire.Code_CODE_OK || len(got.GetData()) > 0 {
 				t.Errorf("%d bytes, offset %d: %v", size, off, got)
 			}
+		}
+		if got := k.read(h, 0, 1); got.GetBodyBytes() != uint64(size) {
+			t.Errorf("%d bytes: at the end they are %d", size, got.GetBodyBytes())
 		}
 		want(t, k.read(h, 0, pluginkit.MaxPiece+1), wire.Code_CODE_INVALID, "1048577 bytes (maximum 1048576)")
 		want(t, k.close(h), wire.Code_CODE_OK, "")
@@ -103,14 +106,16 @@ func TestBodiesOfAPluginShareABoundedQuota(t *testing.T) {
 	k := newKit(t, allow(srv.URL, ""), func(c *Config) { c.Limits = Limits{Memory: 1 << 20, Disk: 5 << 20} })
 	one := k.get(srv.URL + "/1000000")
 	two := k.get(srv.URL + "/1000000") // no memory left: on disk
-	want(t, one, wire.Code_CODE_OK, "")
-	want(t, two, wire.Code_CODE_OK, "")
-	want(t, k.get(srv.URL+"/4900000"), wire.Code_CODE_LIMIT, "more than 5242880 bytes")
+	want(t, k.whole(one), wire.Code_CODE_OK, "")
+	want(t, k.whole(two), wire.Code_CODE_OK, "")
+	three := k.get(srv.URL + "/4900000")
+	want(t, k.whole(three), wire.Code_CODE_LIMIT, "more than 5242880 bytes")
+	k.close(three.GetHandle())
 	if got := k.read(two.GetHandle(), 7, 100); !bytes.Equal(got.GetData(), pattern(7, 100)) {
 		t.Error("the second body is damaged")
 	}
 	k.close(two.GetHandle())
-	want(t, k.get(srv.URL+"/4900000"), wire.Code_CODE_OK, "")
+	want(t, k.whole(k.get(srv.URL+"/4900000")), wire.Code_CODE_OK, "")
 }
 
 // What a server sent must not be found in a file after the host has died.
@@ -118,7 +123,7 @@ func TestSpooledBodiesHaveNoName(t *testing.T) {
 	srv := serve(t, sized)
 	dir := t.TempDir()
 	k := newKit(t, allow(srv.URL, ""), func(c *Config) { c.RunDir = dir })
-	want(t, k.get(srv.URL+"/3000000"), wire.Code_CODE_OK, "")
+	want(t, k.whole(k.get(srv.URL+"/3000000")), wire.Code_CODE_OK, "")
 	if entries, err := os.ReadDir(dir); err != nil || len(entries) > 0 {
 		t.Errorf("files %v, %v", entries, err)
 	}
@@ -138,7 +143,7 @@ func TestSpooledBodiesHaveNoName(t *testing.T) {
 func TestARunFolderThatIsGoneFailsTheRequest(t *testing.T) {
 	srv := serve(t, sized)
 	k := newKit(t, allow(srv.URL, ""), func(c *Config) { c.RunDir = "/nonexistent/run" })
-	r := k.get(srv.URL + "/3000000")
+	r := k.whole(k.get(srv.URL + "/3000000"))
 	if r.GetCode() == wire.Code_CODE_OK || bytes.Contains([]byte(r.GetMessage()), []byte("nonexistent")) {
 		t.Errorf("got %v", r)
 	}

@@ -34,7 +34,10 @@ func (e *RefusedError) Error() string { return e.Message }
 
 // invoke takes a call of another plugin's tool through its chain:
 //
-//	grant → form → handle → (leak scan) → record → call → (leak scan) → guest
+//	grant → form → handle → room → (leak scan) → record → call → (leak scan) → guest
+//
+// Room is taken for the result before there is one: it exists as a whole before its
+// size is known.
 //
 // The call has a chain of its own, that of the host: schema, policy and record of the
 // plugin that is called.
@@ -48,12 +51,22 @@ func (s *Session) invoke(ctx context.Context, req *wire.Invoke) *wire.Capability
 		return s.refuse(e, refused)
 	}
 	defer s.unreserve()
+	body, kept := newSpool(s.b.quota, s.b.cfg.RunDir), false
+	defer func() {
+		if !kept {
+			body.Close()
+		}
+	}()
+	room := body.reserve(MaxInvoked)
+	if room == 0 {
+		return s.refuse(e, limited("there is no room for a result: the open bodies of this plugin take all of %d bytes: close some", s.b.limits.Disk))
+	}
 	e.Decision = audit.Allow
 	if err := s.record(e); err != nil {
 		return answer(wire.Code_CODE_INTERNAL, unrecorded)
 	}
 	began := time.Now()
-	got, err := s.caller.Invoke(ctx, target, req.GetArguments())
+	got, err := s.caller.Invoke(ctx, target, req.GetArguments(), room)
 	e.Kind, e.Details.Duration, e.Details.Received = "invoke_result", time.Since(began), int64(len(got.Result))
 	if got.Call != "" {
 		e.Reason = "call " + got.Call
@@ -70,16 +83,15 @@ func (s *Session) invoke(ctx context.Context, req *wire.Invoke) *wire.Capability
 		return s.refuse(e, failed(wire.Code_CODE_INTERNAL, "the host failed", err.Error()))
 	}
 	e.Details.Status = int(got.Status)
-	body := newSpool(s.b.quota, s.b.cfg.RunDir)
 	if _, err := body.Write(got.Result); err != nil {
-		body.Close()
 		return s.refuse(e, limited("the result of %d bytes has no room: %v", len(got.Result), err))
 	}
+	body.settle()
 	if err := s.record(e); err != nil {
-		body.Close()
 		return answer(wire.Code_CODE_INTERNAL, unrecorded)
 	}
-	return &wire.CapabilityReply{Handle: s.keep(body), Status: got.Status, BodyBytes: uint64(len(got.Result))}
+	kept = true
+	return &wire.CapabilityReply{Handle: s.keep(newBody(body)), Status: got.Status, BodyBytes: uint64(len(got.Result))}
 }
 
 // invokable finds what an alias stands for.

@@ -14,6 +14,7 @@ import (
 	"go.uber.org/goleak"
 
 	"github.com/ringfence/ringfence/host/internal/audit"
+	"github.com/ringfence/ringfence/pluginkit"
 	"github.com/ringfence/ringfence/pluginkit/wire"
 	"github.com/ringfence/ringfence/policies"
 )
@@ -160,6 +161,23 @@ func (k *kit) get(url string, headers ...string) *wire.CapabilityReply {
 
 func (k *kit) read(handle, offset uint64, length uint32) *wire.CapabilityReply {
 	return k.s.Handle(context.Background(), &wire.CapabilityRequest{Op: &wire.CapabilityRequest_BodyRead{BodyRead: &wire.BodyRead{Handle: handle, Offset: offset, Length: length}}})
+}
+
+func (k *kit) readFor(ctx context.Context, handle, offset uint64, length uint32) *wire.CapabilityReply {
+	return k.s.Handle(ctx, &wire.CapabilityRequest{Op: &wire.CapabilityRequest_BodyRead{BodyRead: &wire.BodyRead{Handle: handle, Offset: offset, Length: length}}})
+}
+
+// whole pulls a body to its end, and returns the reply that ended it.
+func (k *kit) whole(r *wire.CapabilityReply) *wire.CapabilityReply {
+	k.t.Helper()
+	want(k.t, r, wire.Code_CODE_OK, "")
+	for offset := uint64(0); ; {
+		piece := k.read(r.GetHandle(), offset, pluginkit.MaxPiece)
+		if piece.GetCode() != wire.Code_CODE_OK || len(piece.GetData()) == 0 {
+			return piece
+		}
+		offset += uint64(len(piece.GetData()))
+	}
 }
 
 func (k *kit) exists(name string) *wire.CapabilityReply {

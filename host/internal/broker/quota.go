@@ -25,6 +25,15 @@ func (q *quota) take(kind *int64, n int64) bool {
 	return true
 }
 
+// takeUpTo takes as much as there is, most at the most, and says how much that is.
+func (q *quota) takeUpTo(kind *int64, most int64) int64 {
+	q.mu.Lock()
+	defer q.mu.Unlock()
+	n := max(0, min(*kind, most))
+	*kind -= n
+	return n
+}
+
 func (q *quota) give(kind *int64, n int64) {
 	q.mu.Lock()
 	defer q.mu.Unlock()

@@ -25,6 +25,9 @@ type refusal struct {
 	logged   string // instead of the message in the audit log; "": the message
 }
 
+// answer is what the guest is told.
+func (r *refusal) answer() *wire.CapabilityReply { return answer(r.code, r.message) }
+
 func denied(format string, args ...any) *refusal {
 	return &refusal{code: wire.Code_CODE_DENIED, decision: audit.Deny, message: fmt.Sprintf(format, args...)}
 }
@@ -44,6 +47,7 @@ func failed(code wire.Code, message, detail string) *refusal {
 
 // Reasons of ours for the end of an exchange.
 var (
+	errGivenUp    = errors.New("closed before its end")
 	errIdle       = errors.New("no byte of the body came in time")
 	errTooLarge   = errors.New("body over its limit")
 	errBrokenGzip = errors.New("broken gzip stream")
@@ -66,6 +70,9 @@ func (x *exchange) failure(err error) *refusal {
 	var timeout net.Error
 	cause := context.Cause(x.ctx)
 	switch {
+	case errors.Is(err, errGivenUp), errors.Is(cause, errGivenUp): // by the guest, or with its call
+		r.decision, r.detail = audit.Allow, ""
+		return set(wire.Code_CODE_NOT_FOUND, "%v", errGivenUp)
 	case errors.Is(cause, errIdle):
 		return set(wire.Code_CODE_TIMEOUT, "%s sent nothing for %s in the middle of a response", host, l.Idle)
 	case errors.Is(cause, context.DeadlineExceeded):

@@ -14,7 +14,7 @@ import (
 // Denial is one request that the policy or a guard refused, for the host to tell
 // the user. All texts are bounded; the URL has no query values.
 type Denial struct {
-	Kind   string // "http", "http_response", "secret_exists", "ask", "files", "state", "invoke", "limit"
+	Kind   string // "http", "http_response", "http_body", "secret_exists", "ask", "files", "state", "invoke", "limit"
 	Rule   string
 	Reason string
 	Method string
@@ -38,11 +38,12 @@ type Session struct {
 	cancel context.CancelFunc
 	active atomic.Int64 // HTTP requests that run
 	caller Caller
+	free   sync.Once // at the end
 
 	mu       sync.Mutex // guards what follows
 	closed   bool
 	running  sync.WaitGroup // Handle calls; Add only while !closed
-	bodies   map[uint64]*spool
+	bodies   map[uint64]*body
 	reserved int // handles that requests in flight will need
 	asked    int // requests so far
 	refused  int
@@ -59,7 +60,7 @@ func (b *Broker) Call(ctx context.Context, callID string) *Session {
 // ctx is done. The id stands in audit records; the caller is asked what the guest
 // asks, if the policy allows it.
 func (b *Broker) CallFor(ctx context.Context, callID string, caller Caller) *Session {
-	s := &Session{b: b, id: callID, caller: caller, bodies: make(map[uint64]*spool)}
+	s := &Session{b: b, id: callID, caller: caller, bodies: make(map[uint64]*body)}
 	s.ctx, s.cancel = context.WithCancel(ctx)
 	return s
 }
@@ -71,12 +72,14 @@ func (s *Session) Close() {
 	s.closed = true
 	s.mu.Unlock()
 	s.running.Wait()
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	for handle, body := range s.bodies {
-		body.Close()
-		delete(s.bodies, handle)
-	}
+	// Whoever closes it too waits until nothing is left. Not under mu: the ends of
+	// bodies go on record.
+	s.free.Do(func() {
+		for _, body := range s.bodies {
+			body.close()
+		}
+		s.bodies = nil
+	})
 }
 
 // Denials lists what was refused so far, the first 64 of it.
@@ -119,9 +122,9 @@ func (s *Session) Handle(ctx context.Context, req *wire.CapabilityRequest) (repl
 	case *wire.CapabilityRequest_Invoke:
 		return s.counted(func() *wire.CapabilityReply { return s.invoke(ctx, op.Invoke) })
 	case *wire.CapabilityRequest_State:
-		return s.counted(func() *wire.CapabilityReply { return s.state(op.State) })
+		return s.counted(func() *wire.CapabilityReply { return s.state(ctx, op.State) })
 	case *wire.CapabilityRequest_BodyRead:
-		return s.read(op.BodyRead)
+		return s.read(ctx, op.BodyRead)
 	case *wire.CapabilityRequest_BodyClose:
 		return s.closeBody(op.BodyClose.GetHandle())
 	}

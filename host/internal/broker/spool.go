@@ -14,7 +14,7 @@ var errSpoolClosed = errors.New("the body is closed")
 
 // spool holds one response body: in memory while it is small and the plugin has
 // memory left, else in a file that has no name, so that it goes when the host
-// goes. It is written by one goroutine, then read by many.
+// goes. It is written by one goroutine at a time, and read by many.
 type spool struct {
 	quota  *quota
 	dir    string
@@ -24,10 +24,45 @@ type spool struct {
 	memory []byte
 	file   *os.File // when not nil, holds everything
 	size   int64
+	room   int64 // of the disk's quota, taken before it is known to be needed
 	closed bool
 }
 
 func newSpool(q *quota, dir string) *spool { return &spool{quota: q, dir: dir} }
+
+// reserve takes room for as many bytes as there is, most at the most, and says for how
+// many: that is for a body which is there as a whole before it can be written.
+func (s *spool) reserve(most int64) int64 {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	n := s.quota.takeUpTo(&s.quota.disk, most)
+	s.room += n
+	return n
+}
+
+// settle gives back what was reserved and not needed.
+func (s *spool) settle() {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.unreserve()
+}
+
+// unreserve is settle for who holds mu.
+func (s *spool) unreserve() {
+	s.quota.give(&s.quota.disk, s.room)
+	s.room = 0
+}
+
+// takeDisk takes n bytes of what was reserved, then of the quota, or nothing. The caller
+// holds mu.
+func (s *spool) takeDisk(n int64) bool {
+	reserved := min(s.room, n)
+	if !s.quota.take(&s.quota.disk, n-reserved) {
+		return false
+	}
+	s.room -= reserved
+	return true
+}
 
 // Size is the number of bytes in the spool.
 func (s *spool) Size() int64 {
@@ -54,7 +89,7 @@ func (s *spool) Write(p []byte) (int, error) {
 			return 0, err
 		}
 	}
-	if !s.quota.take(&s.quota.disk, n) {
+	if !s.takeDisk(n) {
 		return 0, errNoSpace
 	}
 	s.size += n
@@ -63,7 +98,7 @@ func (s *spool) Write(p []byte) (int, error) {
 
 // moveToFile puts what is in memory into a file.
 func (s *spool) moveToFile() error {
-	if !s.quota.take(&s.quota.disk, s.size) {
+	if !s.takeDisk(s.size) {
 		return errNoSpace
 	}
 	f, err := unnamedFile(s.dir)
@@ -111,6 +146,7 @@ func (s *spool) Close() {
 		return
 	}
 	s.closed = true
+	s.unreserve()
 	if s.file != nil {
 		_ = s.file.Close()
 		s.quota.give(&s.quota.disk, s.size)

@@ -1,8 +1,13 @@
 package broker
 
 import (
+	"context"
 	"errors"
+	"fmt"
 	"strings"
+	"time"
+
+	"golang.org/x/time/rate"
 
 	"github.com/ringfence/ringfence/host/internal/audit"
 	"github.com/ringfence/ringfence/host/internal/printable"
@@ -18,10 +23,26 @@ import (
 // out the disk.
 const writeRate = 8 << 20
 
-// Kept is what a plugin may keep between its calls.
+// Kept is what a plugin may keep between its calls, and where. Spend is the broker's.
 type Kept struct {
-	Grant *policies.StateGrant
-	State *state.State
+	Grant  *policies.StateGrant
+	Config state.Config
+}
+
+// open makes the state, whose changes are rationed.
+func (k Kept) open(now func() time.Time) *state.State {
+	if k.Grant == nil {
+		return nil
+	}
+	// At once, as often as a small state is likely to be set by one call.
+	writes := rate.NewLimiter(writeRate, int(k.Grant.Size)+64<<20)
+	k.Config.Spend = func(bytes int64) error {
+		if !writes.AllowN(now(), int(bytes)) {
+			return fmt.Errorf("%w: the state is changed too often: every change writes all of its %d bytes (%d a second)", state.ErrLimit, bytes, writeRate)
+		}
+		return nil
+	}
+	return state.New(k.Config)
 }
 
 var stateVerbs = map[wire.StateOperation]string{
@@ -31,8 +52,8 @@ var stateVerbs = map[wire.StateOperation]string{
 
 // state takes an operation through its chain:
 //
-//	grant → form → rate → (leak scan) → record → execute → guest
-func (s *Session) state(req *wire.State) *wire.CapabilityReply {
+//	grant → form → (leak scan) → record → rate and execute → guest
+func (s *Session) state(ctx context.Context, req *wire.State) *wire.CapabilityReply {
 	e := audit.Entry{Kind: "state", Details: audit.Details{Method: stateVerbs[req.GetOperation()], Key: clip(req.GetKey(), 256), Sent: int64(len(req.GetValue()))}}
 	if refused := s.admitState(req, &e); refused != nil {
 		return s.refuse(e, refused)
@@ -42,7 +63,7 @@ func (s *Session) state(req *wire.State) *wire.CapabilityReply {
 	if err := s.record(allowed); err != nil {
 		return answer(wire.Code_CODE_INTERNAL, unrecorded)
 	}
-	reply, err := s.carryOut(req)
+	reply, err := s.carryOut(ctx, req)
 	if err != nil {
 		return s.refuse(e, stateRefusal(err))
 	}
@@ -50,21 +71,15 @@ func (s *Session) state(req *wire.State) *wire.CapabilityReply {
 }
 
 func (s *Session) admitState(req *wire.State, e *audit.Entry) *refusal {
-	kept := s.b.cfg.Kept
-	if kept.State == nil {
+	if s.b.kept == nil {
 		return denied("the policy does not let this plugin keep anything (state { })")
 	}
-	e.Rule = kept.Grant.DeclRange()
+	e.Rule = s.b.cfg.Kept.Grant.DeclRange()
 	if e.Details.Method == "" {
 		return invalid("an operation %d on the state", req.GetOperation())
 	}
-	switch req.GetOperation() {
-	case wire.StateOperation_STATE_LIST:
+	if req.GetOperation() == wire.StateOperation_STATE_LIST {
 		return nil
-	case wire.StateOperation_STATE_SET, wire.StateOperation_STATE_DELETE:
-		if !s.b.stateWrites.AllowN(s.b.cfg.Now(), int(kept.State.Used())+len(req.GetValue())) {
-			return limited("the state is changed too often: every change writes all of its %d bytes (%d a second)", kept.State.Used(), writeRate)
-		}
 	}
 	if err := state.CheckKey(req.GetKey()); err != nil {
 		return stateRefusal(err)
@@ -72,8 +87,8 @@ func (s *Session) admitState(req *wire.State, e *audit.Entry) *refusal {
 	return nil
 }
 
-func (s *Session) carryOut(req *wire.State) (*wire.CapabilityReply, error) {
-	kept, reply := s.b.cfg.Kept.State, &wire.CapabilityReply{}
+func (s *Session) carryOut(ctx context.Context, req *wire.State) (*wire.CapabilityReply, error) {
+	kept, reply := s.b.kept, &wire.CapabilityReply{}
 	var entries []state.Entry
 	var err error
 	switch req.GetOperation() {
@@ -83,10 +98,10 @@ func (s *Session) carryOut(req *wire.State) (*wire.CapabilityReply, error) {
 		entries = append(entries, e)
 	case wire.StateOperation_STATE_SET:
 		var e state.Entry
-		e, err = kept.Set(req.GetKey(), req.GetValue(), state.If{Absent: req.GetAbsent(), Version: req.GetVersion()})
+		e, err = kept.Set(ctx, req.GetKey(), req.GetValue(), state.If{Absent: req.GetAbsent(), Version: req.GetVersion()})
 		entries = append(entries, e)
 	case wire.StateOperation_STATE_DELETE:
-		err = kept.Delete(req.GetKey(), req.GetVersion())
+		err = kept.Delete(ctx, req.GetKey(), req.GetVersion())
 	case wire.StateOperation_STATE_LIST:
 		n := int(req.GetLength())
 		if n == 0 || n > maxListed {
@@ -117,6 +132,7 @@ func stateRefusal(err error) *refusal {
 		{state.ErrExists, wire.Code_CODE_EXISTS, false},
 		{state.ErrChanged, wire.Code_CODE_CHANGED, false},
 		{state.ErrBusy, wire.Code_CODE_TIMEOUT, false},
+		{state.ErrEnded, wire.Code_CODE_CANCELED, false},
 	} {
 		if errors.Is(err, known.is) {
 			r := failed(known.code, strings.TrimPrefix(text, known.is.Error()+": "), "")

@@ -36,9 +36,10 @@ const (
 
 func stateKit(t *testing.T, size string, change ...func(*Config)) *kit {
 	grant := more(t, "state {\n size = \""+size+"\"\n}").State()
-	return newKit(t, "", append(change, func(c *Config) {
-		c.Kept = Kept{Grant: grant, State: state.New(state.Config{Dir: t.TempDir(), Plugin: "p", Size: int64(grant.Size)})}
-	})...)
+	dir := t.TempDir()
+	return newKit(t, "", append([]func(*Config){func(c *Config) {
+		c.Kept = Kept{Grant: grant, Config: state.Config{Dir: dir, Owner: state.Owner{Name: "p"}, Size: int64(grant.Size)}}
+	}}, change...)...)
 }
 
 func TestStateRequestsThatAreRefused(t *testing.T) {
@@ -98,12 +99,35 @@ func TestChangesOfALargeStateAreRationed(t *testing.T) {
 	}
 }
 
+// A host that has just started knows as well what it is to write.
+func TestTheFirstChangeIsRationedToo(t *testing.T) {
+	dir := t.TempDir()
+	there := func(c *Config) { c.Kept.Config.Dir = dir }
+	k := stateKit(t, "64MiB", there)
+	for i := range 9 {
+		if r := k.state(&wire.State{Operation: setState, Key: "k" + string(rune('0'+i)), Value: make([]byte, 1<<20)}); r.GetCode() != 0 {
+			t.Fatalf("%d: %v", i, r)
+		}
+	}
+	now := time.Now()
+	again := stateKit(t, "1MiB", there, func(c *Config) { c.Now = func() time.Time { return now } })
+	changed := 0
+	for ; again.state(&wire.State{Operation: wire.StateOperation_STATE_DELETE, Key: "none"}).GetCode() == 0; changed++ {
+		if changed > 100 {
+			t.Fatal("it is not rationed")
+		}
+	}
+	if changed != 7 { // of 9 MiB, with 65 MiB at once
+		t.Errorf("9 MiB were written %d times at once", changed)
+	}
+}
+
 func TestInvocations(t *testing.T) {
 	grants := more(t, "invoke \"lookup\" {\n tool = \"other.run\"\n}").Invokes()
 	var got []byte
 	result, failure := Invoked{Call: "c2", Result: []byte(`{"a":1}`)}, error(nil)
 	k := newKit(t, "", func(c *Config) { c.Invokes = grants })
-	k.s.caller.Invoke = func(_ context.Context, target policies.Invoke, arguments []byte) (Invoked, error) {
+	k.s.caller.Invoke = func(_ context.Context, target policies.Invoke, arguments []byte, _ int64) (Invoked, error) {
 		if target.Target() != "other.run" {
 			t.Errorf("%+v", target)
 		}
@@ -146,5 +170,33 @@ func TestInvocations(t *testing.T) {
 	k.log.fail = errors.New("disk full")
 	if want(t, invoke("lookup", `{}`), wire.Code_CODE_INTERNAL, "audit log"); got != nil {
 		t.Error("it is not on record and was done")
+	}
+}
+
+// The result of a call is there as a whole before anybody knows its size, so room for it
+// is taken first, and what another body needs meanwhile is not lent out.
+func TestRoomForAResultIsTakenBeforeTheCall(t *testing.T) {
+	grants := more(t, "invoke \"lookup\" {\n tool = \"other.run\"\n}").Invokes()
+	k := newKit(t, "", func(c *Config) {
+		c.Invokes, c.Limits = grants, Limits{Memory: 1, Disk: MaxInvoked + 1000}
+	})
+	var rooms []int64
+	invoke := func() *wire.CapabilityReply {
+		return k.s.Handle(context.Background(), &wire.CapabilityRequest{Op: &wire.CapabilityRequest_Invoke{
+			Invoke: &wire.Invoke{Alias: "lookup", Arguments: []byte(`{}`)}}})
+	}
+	k.s.caller.Invoke = func(_ context.Context, _ policies.Invoke, _ []byte, most int64) (Invoked, error) {
+		rooms = append(rooms, most)
+		if len(rooms) < 2 {
+			// Another call of the plugin, while this one's result takes shape.
+			want(t, invoke(), wire.Code_CODE_OK, "")
+			r := invoke()
+			want(t, r, wire.Code_CODE_LIMIT, "no room for a result")
+		}
+		return Invoked{Result: make([]byte, most)}, nil
+	}
+	want(t, invoke(), wire.Code_CODE_OK, "")
+	if len(rooms) != 2 || rooms[0] != MaxInvoked || rooms[1] != 1000 {
+		t.Errorf("there was room for %v bytes", rooms)
 	}
 }

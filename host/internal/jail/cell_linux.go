@@ -148,16 +148,16 @@ func (c *Cell) root(r Room) error {
 	}
 	for _, w := range r.Workspaces {
 		c.orders.Mounts = append(c.orders.Mounts, orders.Mount{
-			Tree: -1, Path: orders.Text(w.Path), At: "/" + WorkspaceFolder + "/" + w.Name, Write: w.Write,
+			Tree: -1, Path: orders.Text(w.Path), At: "/" + WorkspaceFolder + "/" + w.Name, Write: w.Write, NoLinks: true,
 		})
 	}
 	if c.id == 0 {
 		return nil // it can open them itself
 	}
 	for i, m := range c.orders.Mounts {
-		fd, err := unix.OpenTree(unix.AT_FDCWD, string(m.Path), unix.OPEN_TREE_CLONE|unix.OPEN_TREE_CLOEXEC|unix.AT_SYMLINK_NOFOLLOW)
+		fd, err := m.Open()
 		if err != nil {
-			return fmt.Errorf("open_tree %s: %w", m.Path, err)
+			return err
 		}
 		c.orders.Mounts[i].Tree = len(c.trees)
 		c.trees = append(c.trees, os.NewFile(uintptr(fd), string(m.Path)))

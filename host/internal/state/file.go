@@ -16,27 +16,30 @@ import (
 	"slices"
 )
 
-// The file: a head, then for each key in order the lengths of key and value as
-// uvarints, the version, the key and the value; then a SHA-256 of all that.
+// The file: a head, the path of the policy file with its length before it, then for
+// each key in order the lengths of key and value, the version, the key and the value;
+// then a SHA-256 of all that. Lengths are uvarints.
 const (
-	magic       = "ringfence state1"
+	magic       = "ringfence state2"
 	idSize      = 26 // rand.Text
 	versionSize = 26
 	headSize    = len(magic) + idSize
 	// maxFile is larger than any policy allows, so that a policy that grants less
 	// than before still finds what there is.
 	maxFile = 256 << 20
+	// maxPolicy is the longest path of a policy file, in bytes.
+	maxPolicy = 4 << 10
 )
 
 var errDamaged = errors.New("the file is damaged")
 
-func (s *State) path() string { return filepath.Join(s.cfg.Dir, s.cfg.Plugin) }
+func (s *State) path() string { return filepath.Join(s.cfg.Dir, s.cfg.Owner.file()) }
 
 // load brings what is in memory up to date with the file. The caller holds mu.
 func (s *State) load() error {
 	f, err := openFile(s.path())
 	if errors.Is(err, fs.ErrNotExist) {
-		s.id, s.values = "", nil
+		s.hold("", nil)
 		return nil
 	}
 	if err != nil {
@@ -58,7 +61,7 @@ func (s *State) load() error {
 	if err != nil {
 		return fmt.Errorf("%s: %w", s.path(), err)
 	}
-	s.id, s.values = string(head[len(magic):]), values
+	s.hold(string(head[len(magic):]), values)
 	return nil
 }
 
@@ -75,7 +78,15 @@ func decode(head, rest []byte) (map[string]value, error) {
 		return nil, fmt.Errorf("%w: its checksum is another", errDamaged)
 	}
 	values := map[string]value{}
-	for r := bytes.NewReader(content); r.Len() > 0; {
+	r := bytes.NewReader(content)
+	policy, err := binary.ReadUvarint(r)
+	if err != nil || policy > maxPolicy || policy > uint64(r.Len()) {
+		return nil, fmt.Errorf("%w: a policy of %d bytes", errDamaged, policy)
+	}
+	if _, err := r.Seek(int64(policy), io.SeekCurrent); err != nil {
+		return nil, err
+	}
+	for r.Len() > 0 {
 		keySize, err1 := binary.ReadUvarint(r)
 		valueSize, err2 := binary.ReadUvarint(r)
 		if err := errors.Join(err1, err2); err != nil || keySize > MaxKey || valueSize > MaxValue || uint64(r.Len()) < versionSize+keySize+valueSize {
@@ -98,7 +109,7 @@ func decode(head, rest []byte) (map[string]value, error) {
 func (s *State) store(values map[string]value) (err error) {
 	s.sweep()
 	id := rand.Text()
-	f, err := os.CreateTemp(s.cfg.Dir, s.cfg.Plugin+".*.new")
+	f, err := os.CreateTemp(s.cfg.Dir, s.cfg.Owner.file()+".*.new")
 	if err != nil {
 		return err
 	}
@@ -107,7 +118,7 @@ func (s *State) store(values map[string]value) (err error) {
 			_ = os.Remove(f.Name())
 		}
 	}()
-	err = encode(f, id, values)
+	err = encode(f, id, s.cfg.Owner.Policy, values)
 	if err == nil {
 		err = f.Sync()
 	}
@@ -117,7 +128,7 @@ func (s *State) store(values map[string]value) (err error) {
 	if err = os.Rename(f.Name(), s.path()); err != nil {
 		return err
 	}
-	s.id, s.values = id, values
+	s.hold(id, values)
 	return nil
 }
 
@@ -128,17 +139,19 @@ func (s *State) sweep() {
 		return
 	}
 	s.swept = true
-	left, _ := filepath.Glob(filepath.Join(s.cfg.Dir, s.cfg.Plugin+".*.new"))
+	left, _ := filepath.Glob(filepath.Join(s.cfg.Dir, s.cfg.Owner.file()+".*.new"))
 	for _, name := range left {
 		_ = os.Remove(name)
 	}
 }
 
-func encode(f io.Writer, id string, values map[string]value) error {
+func encode(f io.Writer, id, policy string, values map[string]value) error {
 	h := sha256.New()
 	w := bufio.NewWriterSize(io.MultiWriter(f, h), 64<<10)
 	_, _ = w.WriteString(magic + id) // errors stay until Flush
-	var sizes []byte
+	sizes := binary.AppendUvarint(nil, uint64(len(policy)))
+	_, _ = w.Write(sizes)
+	_, _ = w.WriteString(policy)
 	for _, key := range slices.Sorted(maps.Keys(values)) {
 		v := values[key]
 		sizes = binary.AppendUvarint(binary.AppendUvarint(sizes[:0], uint64(len(key))), uint64(len(v.bytes)))

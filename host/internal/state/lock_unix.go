@@ -3,6 +3,7 @@
 package state
 
 import (
+	"context"
 	"errors"
 	"os"
 	"time"
@@ -10,32 +11,37 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// lockWait is how long a change waits for those of other hosts, which hold the lock
-// for one write each.
-const lockWait = 5 * time.Second
-
 // lock keeps other hosts from changing the file beside this one. The lock's own
 // file stays: removing it while somebody waits for it would let two in.
-func lock(path string) (unlock func(), err error) {
+func lock(ctx context.Context, path string, most time.Duration) (unlock func(), err error) {
 	f, err := os.OpenFile(path, os.O_RDWR|os.O_CREATE|unix.O_NOFOLLOW|unix.O_NONBLOCK, 0o600)
 	if err != nil {
 		return nil, err
 	}
-	// flock has no deadline, so it is polled.
-	end := time.Now().Add(lockWait)
+	if err := flock(ctx, f, time.Now().Add(most)); err != nil {
+		_ = f.Close()
+		return nil, err
+	}
+	return func() { _ = f.Close() }, nil
+}
+
+// flock has no deadline of its own, so it is polled.
+func flock(ctx context.Context, f *os.File, end time.Time) error {
 	for wait := time.Millisecond; ; wait = min(2*wait, 50*time.Millisecond) {
 		err := unix.Flock(int(f.Fd()), unix.LOCK_EX|unix.LOCK_NB)
 		switch {
 		case err == nil:
-			return func() { _ = f.Close() }, nil
+			return nil
 		case !errors.Is(err, unix.EWOULDBLOCK) && !errors.Is(err, unix.EINTR):
-			_ = f.Close()
-			return nil, err
+			return err
 		case time.Now().After(end):
-			_ = f.Close()
-			return nil, ErrBusy
+			return ErrBusy
 		}
-		time.Sleep(wait)
+		select {
+		case <-time.After(wait):
+		case <-ctx.Done():
+			return ErrEnded
+		}
 	}
 }
 

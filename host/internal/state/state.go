@@ -1,6 +1,7 @@
 package state
 
 import (
+	"context"
 	"crypto/rand"
 	"errors"
 	"fmt"
@@ -9,6 +10,7 @@ import (
 	"slices"
 	"strings"
 	"sync"
+	"time"
 	"unicode"
 	"unicode/utf8"
 )
@@ -27,6 +29,8 @@ var (
 	ErrLimit = errors.New("limit")
 	// ErrBusy: other hosts change the file all the time.
 	ErrBusy = errors.New("busy")
+	// ErrEnded: the request's context ended while it waited for others.
+	ErrEnded = errors.New("the call has ended")
 )
 
 const (
@@ -42,20 +46,32 @@ const (
 type Config struct {
 	// Dir is a folder of the host's own, which is made if it is not there.
 	Dir string
-	// Plugin names the file. It is a name as policies have them.
-	Plugin string
+	// Owner is whose it is.
+	Owner Owner
 	// Size bounds keys and values together, in bytes.
 	Size int64
+	// Spend is asked before so many bytes are written, as Size counts them: a change
+	// writes everything. An error of it is that of the change. nil: nobody is asked.
+	Spend func(bytes int64) error
+	// LockWait is how long a change waits for those of other hosts, which hold the
+	// lock for one write each; 0 is 5 s.
+	LockWait time.Duration
 }
 
 // State is that of one plugin. It is safe for concurrent use.
 type State struct {
 	cfg Config
 
-	mu     sync.Mutex // held during each request
+	// changing holds a value while a change is under way. It is apart from mu, since
+	// the lock of other hosts is waited for with it.
+	changing chan struct{}
+
+	mu     sync.Mutex // held during each request, but for what waits for others
 	swept  bool
-	id     string // of the content that is in memory
+	id     string // of the content that is in memory, which is what follows
 	values map[string]value
+	keys   []string // in order
+	size   int64    // as the limit counts
 }
 
 type value struct {
@@ -64,7 +80,12 @@ type value struct {
 }
 
 // New makes the state of a plugin. It opens nothing yet.
-func New(cfg Config) *State { return &State{cfg: cfg} }
+func New(cfg Config) *State {
+	if cfg.LockWait == 0 {
+		cfg.LockWait = 5 * time.Second
+	}
+	return &State{cfg: cfg, changing: make(chan struct{}, 1)}
+}
 
 // If says what a change depends on.
 type If struct {
@@ -109,44 +130,44 @@ func (s *State) Get(key string) ([]byte, Entry, error) {
 }
 
 // Set makes the value of a key be b.
-func (s *State) Set(key string, b []byte, on If) (Entry, error) {
+func (s *State) Set(ctx context.Context, key string, b []byte, on If) (Entry, error) {
 	if len(b) > MaxValue {
 		return Entry{}, fmt.Errorf("%w: a value of %d bytes (maximum %d)", ErrLimit, len(b), MaxValue)
 	}
 	v := value{rand.Text(), slices.Clone(b)}
-	err := s.change(key, on, func(next map[string]value) error {
-		next[key] = v
-		if size, old := sizeOf(next), sizeOf(s.values); size > s.cfg.Size && size > old {
-			return fmt.Errorf("%w: the state would have %d bytes (maximum %d)", ErrLimit, size, s.cfg.Size)
-		}
-		return nil
-	})
-	return Entry{key, v.version, len(b)}, err
+	return Entry{key, v.version, len(b)}, s.change(ctx, key, on, &v)
 }
 
 // Delete removes a key, if it is there.
-func (s *State) Delete(key, version string) error {
-	return s.change(key, If{Version: version}, func(next map[string]value) error {
-		delete(next, key)
-		return nil
-	})
+func (s *State) Delete(ctx context.Context, key, version string) error {
+	return s.change(ctx, key, If{Version: version}, nil)
 }
 
-// change makes one change of the newest content, and keeps others out meanwhile.
-func (s *State) change(key string, on If, apply func(next map[string]value) error) error {
+// change gives a key of the newest content a value, or takes it out (nil), and keeps
+// others out meanwhile. What is refused costs no more than looking at the key.
+//
+// Attack: a process beside the host takes the file's lock and keeps it. Only changes wait
+// for it, and no longer than their call.
+func (s *State) change(ctx context.Context, key string, on If, v *value) error {
 	if err := CheckKey(key); err != nil {
 		return err
 	}
-	s.mu.Lock()
-	defer s.mu.Unlock()
+	select {
+	case s.changing <- struct{}{}:
+		defer func() { <-s.changing }()
+	case <-ctx.Done():
+		return ErrEnded
+	}
 	if err := os.MkdirAll(s.cfg.Dir, 0o700); err != nil {
 		return err
 	}
-	unlock, err := lock(s.path() + ".lock")
+	unlock, err := lock(ctx, s.path()+".lock", s.cfg.LockWait)
 	if err != nil {
 		return err
 	}
 	defer unlock()
+	s.mu.Lock()
+	defer s.mu.Unlock()
 	if err := s.load(); err != nil {
 		return err
 	}
@@ -157,28 +178,41 @@ func (s *State) change(key string, on If, apply func(next map[string]value) erro
 	case on.Version != "" && (!there || old.version != on.Version):
 		return fmt.Errorf("%w: %q", ErrChanged, key)
 	}
+	size := s.size
+	if there {
+		size -= sizeOf(key, old)
+	}
+	if v != nil {
+		if size += sizeOf(key, *v); size > s.cfg.Size && size > s.size {
+			return fmt.Errorf("%w: the state would have %d bytes (maximum %d)", ErrLimit, size, s.cfg.Size)
+		}
+	}
+	if s.cfg.Spend != nil {
+		if err := s.cfg.Spend(size); err != nil {
+			return err
+		}
+	}
 	next := maps.Clone(s.values)
 	if next == nil {
 		next = map[string]value{}
 	}
-	if err := apply(next); err != nil {
-		return err
+	if v != nil {
+		next[key] = *v
+	} else {
+		delete(next, key)
 	}
 	return s.store(next)
 }
 
-// Used is how many bytes the plugin's keys and values take, as its limit counts.
-func (s *State) Used() int64 {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	return sizeOf(s.values)
-}
+// sizeOf is how many bytes a key and its value take, as the limit counts.
+func sizeOf(key string, v value) int64 { return int64(len(key) + len(v.bytes) + Overhead) }
 
-func sizeOf(values map[string]value) (n int64) {
+// hold makes values the content that is in memory. The caller holds mu.
+func (s *State) hold(id string, values map[string]value) {
+	s.id, s.values, s.keys, s.size = id, values, slices.Sorted(maps.Keys(values)), 0
 	for key, v := range values {
-		n += int64(len(key) + len(v.bytes) + Overhead)
+		s.size += sizeOf(key, v)
 	}
-	return n
 }
 
 // List returns at most n keys that begin with prefix, in their order, those behind
@@ -189,9 +223,13 @@ func (s *State) List(prefix, after string, n int) (entries []Entry, more bool, e
 	if err := s.load(); err != nil {
 		return nil, false, err
 	}
-	for _, key := range slices.Sorted(maps.Keys(s.values)) {
-		if key <= after || !strings.HasPrefix(key, prefix) {
-			continue
+	first, found := slices.BinarySearch(s.keys, max(prefix, after))
+	if found && s.keys[first] == after {
+		first++
+	}
+	for _, key := range s.keys[first:] {
+		if !strings.HasPrefix(key, prefix) {
+			break
 		}
 		if len(entries) == n {
 			return entries, true, nil

@@ -2,6 +2,7 @@ package state
 
 import (
 	"bytes"
+	"context"
 	"crypto/sha256"
 	"errors"
 	"fmt"
@@ -15,7 +16,7 @@ import (
 
 func open(t *testing.T, dir string, size int64) *State {
 	t.Helper()
-	return New(Config{Dir: dir, Plugin: "p", Size: size})
+	return New(Config{Dir: dir, Owner: Owner{Name: "p"}, Size: size})
 }
 
 func TestValuesOutliveTheHost(t *testing.T) {
@@ -24,7 +25,7 @@ func TestValuesOutliveTheHost(t *testing.T) {
 	if _, _, err := s.Get("k"); !errors.Is(err, ErrNotFound) {
 		t.Errorf("%v", err)
 	}
-	first, err := s.Set("k", []byte("one"), If{Absent: true})
+	first, err := s.Set(context.Background(), "k", []byte("one"), If{Absent: true})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -33,7 +34,7 @@ func TestValuesOutliveTheHost(t *testing.T) {
 			t.Errorf("%q, %+v, %v", b, e, err)
 		}
 	}
-	second, err := open(t, dir, 1<<20).Set("k", []byte("two"), If{Version: first.Version})
+	second, err := open(t, dir, 1<<20).Set(context.Background(), "k", []byte("two"), If{Version: first.Version})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -41,14 +42,14 @@ func TestValuesOutliveTheHost(t *testing.T) {
 		t.Errorf("what another host has written: %q, %+v, %v", b, e, err)
 	}
 	for want, err := range map[error]error{
-		ErrExists:  second2(s.Set("k", nil, If{Absent: true})),
-		ErrChanged: errors.Join(second2(s.Set("k", nil, If{Version: first.Version})), s.Delete("k", first.Version), s.Delete("gone", "x")),
+		ErrExists:  second2(s.Set(context.Background(), "k", nil, If{Absent: true})),
+		ErrChanged: errors.Join(second2(s.Set(context.Background(), "k", nil, If{Version: first.Version})), s.Delete(context.Background(), "k", first.Version), s.Delete(context.Background(), "gone", "x")),
 	} {
 		if !errors.Is(err, want) {
 			t.Errorf("%v, want %v", err, want)
 		}
 	}
-	if err := errors.Join(s.Delete("k", second.Version), s.Delete("k", "")); err != nil {
+	if err := errors.Join(s.Delete(context.Background(), "k", second.Version), s.Delete(context.Background(), "k", "")); err != nil {
 		t.Error(err)
 	}
 	if _, _, err := s.Get("k"); !errors.Is(err, ErrNotFound) {
@@ -65,13 +66,25 @@ func second2(_ Entry, err error) error { return err }
 func TestListsAreInOrder(t *testing.T) {
 	s := open(t, t.TempDir(), 1<<20)
 	for _, key := range []string{"b/2", "a", "b/1", "b/3", "c"} {
-		if _, err := s.Set(key, []byte(key), If{}); err != nil {
+		if _, err := s.Set(context.Background(), key, []byte(key), If{}); err != nil {
 			t.Fatal(err)
 		}
 	}
 	list, more, err := s.List("b/", "b/1", 1)
 	if err != nil || !more || len(list) != 1 || list[0].Key != "b/2" || list[0].Size != 3 {
 		t.Errorf("%+v, %t, %v", list, more, err)
+	}
+	for _, tt := range []struct{ prefix, after, want string }{
+		{"b/", "b/3", ""}, {"b/", "b/", "b/1 b/2 b/3"}, {"b/", "a", "b/1 b/2 b/3"}, {"b/", "c", ""}, {"", "b", "b/1 b/2 b/3 c"}, {"d", "", ""}, {"a", "", "a"}, {"a", "a", ""},
+	} {
+		list, _, err := s.List(tt.prefix, tt.after, 100)
+		var keys []string
+		for _, e := range list {
+			keys = append(keys, e.Key)
+		}
+		if got := strings.Join(keys, " "); got != tt.want || err != nil {
+			t.Errorf("%q behind %q: %s, %v; want %s", tt.prefix, tt.after, got, err, tt.want)
+		}
 	}
 	if list, more, _ := s.List("", "", 100); len(list) != 5 || more {
 		t.Errorf("%+v, %t", list, more)
@@ -83,16 +96,16 @@ func TestWhatAGuestKeepsIsBounded(t *testing.T) {
 	for key, want := range map[string]error{
 		"": ErrKey, strings.Repeat("k", 257): ErrKey, "line\nbreak": ErrKey, "\xff": ErrKey, "esc\x1b": ErrKey, "nul\x00": ErrKey, "../../k": nil,
 	} {
-		if _, err := s.Set(key, nil, If{}); !errors.Is(err, want) {
+		if _, err := s.Set(context.Background(), key, nil, If{}); !errors.Is(err, want) {
 			t.Errorf("key %.40q: %v, want %v", key, err, want)
 		}
 	}
-	if _, err := s.Set("large", make([]byte, MaxValue+1), If{}); !errors.Is(err, ErrLimit) {
+	if _, err := s.Set(context.Background(), "large", make([]byte, MaxValue+1), If{}); !errors.Is(err, ErrLimit) {
 		t.Errorf("%v", err)
 	}
 	kept := 0
 	for i := range 1000 {
-		_, err := s.Set(fmt.Sprint(i), nil, If{})
+		_, err := s.Set(context.Background(), fmt.Sprint(i), nil, If{})
 		if err == nil {
 			kept++
 		} else if !errors.Is(err, ErrLimit) || !strings.Contains(err.Error(), "maximum 2000") {
@@ -103,11 +116,11 @@ func TestWhatAGuestKeepsIsBounded(t *testing.T) {
 		t.Errorf("%d empty values are kept", kept)
 	}
 	// A policy that grants less than before lets what there is shrink.
-	less := New(Config{Dir: s.cfg.Dir, Plugin: "p", Size: 500})
-	if err := less.Delete("1", ""); err != nil {
+	less := New(Config{Dir: s.cfg.Dir, Owner: Owner{Name: "p"}, Size: 500})
+	if err := less.Delete(context.Background(), "1", ""); err != nil {
 		t.Error(err)
 	}
-	if _, err := less.Set("1", nil, If{}); !errors.Is(err, ErrLimit) {
+	if _, err := less.Set(context.Background(), "1", nil, If{}); !errors.Is(err, ErrLimit) {
 		t.Errorf("%v", err)
 	}
 }
@@ -117,7 +130,7 @@ func TestNoChangeIsLost(t *testing.T) {
 	if err := os.WriteFile(filepath.Join(dir, "p.1.new"), []byte("half"), 0o600); err != nil {
 		t.Fatal(err)
 	}
-	if _, err := open(t, dir, 1<<20).Set("n", []byte("0"), If{}); err != nil {
+	if _, err := open(t, dir, 1<<20).Set(context.Background(), "n", []byte("0"), If{}); err != nil {
 		t.Fatal(err)
 	}
 	var all sync.WaitGroup
@@ -131,7 +144,7 @@ func TestNoChangeIsLost(t *testing.T) {
 					return
 				}
 				n, _ := strconv.Atoi(string(b))
-				if _, err = s.Set("n", []byte(strconv.Itoa(n+1)), If{Version: e.Version}); err == nil {
+				if _, err = s.Set(context.Background(), "n", []byte(strconv.Itoa(n+1)), If{Version: e.Version}); err == nil {
 					done++
 				} else if !errors.Is(err, ErrChanged) {
 					t.Error(err)
@@ -153,7 +166,7 @@ func TestNoChangeIsLost(t *testing.T) {
 func TestDamagedFiles(t *testing.T) {
 	dir := t.TempDir()
 	s := open(t, dir, 1<<20)
-	if _, err := s.Set("key", []byte("value"), If{}); err != nil {
+	if _, err := s.Set(context.Background(), "key", []byte("value"), If{}); err != nil {
 		t.Fatal(err)
 	}
 	path := filepath.Join(dir, "p")
@@ -175,9 +188,66 @@ func TestDamagedFiles(t *testing.T) {
 		if _, _, err := s.Get("key"); !errors.Is(err, errDamaged) {
 			t.Fatalf("%q: %v", b, err)
 		}
-		if _, err := s.Set("key", nil, If{}); !errors.Is(err, errDamaged) {
+		if _, err := s.Set(context.Background(), "key", nil, If{}); !errors.Is(err, errDamaged) {
 			t.Fatalf("%q is overwritten: %v", b, err)
 		}
+	}
+}
+
+// Two policies share a folder, and their plugins a name.
+func TestAStateHasOneOwner(t *testing.T) {
+	dir := t.TempDir()
+	gone, there := filepath.Join(dir, "gone.hcl"), filepath.Join(dir, "there.hcl")
+	if err := os.WriteFile(there, nil, 0o600); err != nil {
+		t.Fatal(err)
+	}
+	of := func(o Owner) *State { return New(Config{Dir: filepath.Join(dir, "state"), Owner: o, Size: 1 << 20}) }
+	set := func(o Owner, value string) {
+		t.Helper()
+		if _, err := of(o).Set(context.Background(), "k", []byte(value), If{}); err != nil {
+			t.Fatal(err)
+		}
+	}
+	owners := []Owner{{Plugin: "p", Policy: gone}, {Plugin: "p", Policy: there}, {Plugin: "pp", Policy: gone}, {Plugin: "p", Policy: gone, Name: "p"}, {Name: "named"}}
+	for i, o := range owners {
+		if _, _, err := of(o).Get("k"); !errors.Is(err, ErrNotFound) {
+			t.Errorf("%+v begins with somebody else's: %v", o, err)
+		}
+		set(o, strconv.Itoa(i))
+	}
+	for i, o := range owners {
+		if b, _, err := of(o).Get("k"); string(b) != strconv.Itoa(i) || err != nil {
+			t.Errorf("%+v has %q, %v", o, b, err)
+		}
+	}
+	if b, _, err := of(Owner{Plugin: "other", Policy: "/other.hcl", Name: "named"}).Get("k"); string(b) != "4" || err != nil {
+		t.Errorf("another policy under the same name has %q, %v", b, err)
+	}
+
+	// A policy that was moved is shown what was its own.
+	moved := of(Owner{Plugin: "p", Policy: filepath.Join(dir, "new.hcl")})
+	orphans, err := moved.Orphans(nil)
+	if err != nil || len(orphans) != 1 || orphans[0] != (Orphan{of(owners[0]).Path(), gone}) {
+		t.Fatalf("%+v, %v", orphans, err)
+	}
+	if orphans, err := moved.Orphans([]string{there}); err != nil || len(orphans) != 2 {
+		t.Errorf("of a file that declares the plugin no more: %+v, %v", orphans, err)
+	}
+	if err := os.Rename(orphans[0].File, moved.Path()); err != nil {
+		t.Fatal(err)
+	}
+	if b, _, err := moved.Get("k"); string(b) != "0" || err != nil {
+		t.Errorf("after the move: %q, %v", b, err)
+	}
+	if orphans, err := moved.Orphans([]string{there}); len(orphans) != 0 || err != nil {
+		t.Errorf("and then: %+v, %v", orphans, err)
+	}
+	named := of(Owner{Plugin: "p", Policy: there, Name: "new"})
+	if orphans, err := named.Orphans(nil); err != nil || len(orphans) != 1 || orphans[0] != (Orphan{of(owners[1]).Path(), there}) {
+		t.Errorf("of one that got a name: %+v, %v", orphans, err)
+	}
+	if orphans, err := of(Owner{Plugin: "none", Policy: there, Name: "new"}).Orphans(nil); err != nil || len(orphans) != 0 {
+		t.Errorf("of one that had nothing: %+v, %v", orphans, err)
 	}
 }
 
@@ -189,16 +259,18 @@ func sealed(content []byte) []byte {
 
 func FuzzDecode(f *testing.F) {
 	var b bytes.Buffer
-	if err := encode(&b, strings.Repeat("i", idSize), map[string]value{"k": {strings.Repeat("v", versionSize), []byte("x")}}); err != nil {
+	if err := encode(&b, strings.Repeat("i", idSize), "/p.hcl", map[string]value{"k": {strings.Repeat("v", versionSize), []byte("x")}}); err != nil {
 		f.Fatal(err)
 	}
 	f.Add(b.Bytes()[headSize : b.Len()-32])
-	f.Add([]byte{0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 1, 1})
-	f.Add([]byte{1, 0xff, 0xff, 0xff, 0xff, 0x0f})
+	f.Add([]byte{0xff, 0x7f, 1, 1})
+	f.Add([]byte{0, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 1, 1})
+	f.Add([]byte{0, 1, 0xff, 0xff, 0xff, 0xff, 0x0f})
 	f.Fuzz(func(t *testing.T, content []byte) {
 		values, err := decode(nil, sealed(content))
-		if err == nil && sizeOf(values) > int64(len(content))*Overhead {
-			t.Errorf("%d bytes of %d", sizeOf(values), len(content))
+		var s State
+		if s.hold("", values); err == nil && s.size > int64(len(content))*Overhead {
+			t.Errorf("%d bytes of %d", s.size, len(content))
 		}
 	})
 }

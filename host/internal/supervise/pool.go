@@ -51,6 +51,7 @@ type Pool[S Sandbox] struct {
 	changed chan struct{}
 	waiting int // sandboxes that are held by callers who wait for changed
 	closed  bool
+	failed  map[string]failure // by plugin: the last start that failed
 	all     map[entry[S]]struct{}
 	ending  sync.WaitGroup
 }
@@ -61,11 +62,18 @@ type entry[S Sandbox] struct {
 	sandbox *S
 }
 
+// failure is a start that failed, the n-th of its plugin.
+type failure struct {
+	n   uint64
+	err error
+}
+
 // New makes a pool of at most max sandboxes, all plugins together.
 func New[S Sandbox](max int) *Pool[S] {
 	return &Pool[S]{
 		max:     max,
 		live:    make(map[string]int),
+		failed:  make(map[string]failure),
 		all:     make(map[entry[S]]struct{}),
 		changed: make(chan struct{}),
 	}
@@ -86,9 +94,14 @@ type Lease[S Sandbox] struct {
 // one. Attack: a plugin calls another one from every sandbox that the host may
 // have, and all of them wait for ever. So where every sandbox is held by somebody
 // who waits, the last to come does not: the error is ErrStuck.
+//
+// A start that fails while the caller waits has failed for the caller too. Attack: a
+// plugin hangs in its start until that is given up, and each of the calls that wait for
+// it tries again, one after the other, each with a place among all calls.
 func (p *Pool[S]) Acquire(ctx context.Context, plugin string, max, held int, start func(context.Context) (S, error)) (*Lease[S], error) {
+	before := p.lastFailure(plugin).n
 	for {
-		lease, mayStart, changed, err := p.tryAcquire(plugin, max, held)
+		lease, mayStart, changed, err := p.tryAcquire(plugin, max, held, before)
 		switch {
 		case err != nil:
 			return nil, err
@@ -104,6 +117,12 @@ func (p *Pool[S]) Acquire(ctx context.Context, plugin string, max, held int, sta
 			return nil, fmt.Errorf("wait for a sandbox of %s: %w", plugin, context.Cause(ctx))
 		}
 	}
+}
+
+func (p *Pool[S]) lastFailure(plugin string) failure {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	return p.failed[plugin]
 }
 
 // giveUp takes a caller out of those who wait, unless signal has done so.
@@ -123,7 +142,7 @@ func (p *Pool[S]) stuck(held int) bool {
 
 // tryAcquire takes an idle sandbox, or a place to start one; or it counts the caller
 // among those who wait.
-func (p *Pool[S]) tryAcquire(plugin string, max, held int) (*Lease[S], bool, <-chan struct{}, error) {
+func (p *Pool[S]) tryAcquire(plugin string, max, held int, before uint64) (*Lease[S], bool, <-chan struct{}, error) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	if p.closed {
@@ -140,6 +159,9 @@ func (p *Pool[S]) tryAcquire(plugin string, max, held int) (*Lease[S], bool, <-c
 			continue
 		}
 		return &Lease[S]{Sandbox: *e.sandbox, pool: p, entry: e}, false, nil, nil
+	}
+	if last := p.failed[plugin]; last.n > before {
+		return nil, false, nil, last.err
 	}
 	if p.live[plugin] < max && p.total-p.leaving >= p.max && len(p.idle) > 0 {
 		e := p.idle[0]
@@ -163,6 +185,9 @@ func (p *Pool[S]) start(ctx context.Context, plugin string, start func(context.C
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	if err != nil {
+		if ctx.Err() == nil { // else it is the caller who gave up
+			p.failed[plugin] = failure{p.failed[plugin].n + 1, err}
+		}
 		p.vacate(plugin)
 		return nil, err
 	}

@@ -3,6 +3,7 @@ package supervise
 import (
 	"context"
 	"errors"
+	"sync"
 	"testing"
 	"time"
 
@@ -261,4 +262,82 @@ func acquireLater(p *Pool[*fake], plugin string, max, held int, s *starter) <-ch
 		out <- l
 	}()
 	return out
+}
+
+// A plugin that hangs in its start until that is given up takes the time of one start
+// from all calls that wait for it, and not of one start from each.
+func TestAStartThatFailsFailsForAllWhoWait(t *testing.T) {
+	p, s := newPool(t, 4), &starter{}
+	starting, fail, broken := make(chan struct{}), make(chan struct{}), errors.New("it hangs")
+	starts := 0
+	hang := func(context.Context) (*fake, error) {
+		starts++
+		close(starting)
+		<-fail
+		return nil, broken
+	}
+	ended := make(chan error)
+	acquire1 := func(ctx context.Context, start func(context.Context) (*fake, error)) {
+		_, err := p.Acquire(ctx, "a", 1, 0, start)
+		ended <- err
+	}
+	go acquire1(t.Context(), hang)
+	<-starting
+	waiting := []*asked{}
+	for range 5 {
+		ctx := &asked{Context: t.Context(), waiting: make(chan struct{})}
+		waiting = append(waiting, ctx)
+		go acquire1(ctx, hang)
+	}
+	for _, w := range waiting {
+		<-w.waiting
+	}
+	close(fail)
+	for range 6 {
+		if err := <-ended; !errors.Is(err, broken) {
+			t.Errorf("%v", err)
+		}
+	}
+	if starts != 1 {
+		t.Errorf("started %d times", starts)
+	}
+
+	// Who comes later tries again. A caller who gives up has failed alone.
+	ctx, cancel := context.WithCancel(t.Context())
+	starting = make(chan struct{})
+	go acquire1(ctx, func(ctx context.Context) (*fake, error) {
+		close(starting)
+		<-ctx.Done()
+		return nil, ctx.Err()
+	})
+	<-starting
+	patient := &asked{Context: t.Context(), waiting: make(chan struct{})}
+	leases := make(chan *Lease[*fake])
+	go func() {
+		l, err := p.Acquire(patient, "a", 1, 0, s.start)
+		if err != nil {
+			t.Error(err)
+		}
+		leases <- l
+	}()
+	<-patient.waiting
+	cancel()
+	if err := <-ended; !errors.Is(err, context.Canceled) {
+		t.Errorf("%v", err)
+	}
+	if l := <-leases; l != nil {
+		l.Release(true)
+	}
+}
+
+// asked is a context that tells when somebody begins to wait for its end.
+type asked struct {
+	context.Context
+	once    sync.Once
+	waiting chan struct{}
+}
+
+func (a *asked) Done() <-chan struct{} {
+	a.once.Do(func() { close(a.waiting) })
+	return a.Context.Done()
 }

@@ -1,6 +1,7 @@
 package workspace
 
 import (
+	"context"
 	"errors"
 	"os"
 	"path/filepath"
@@ -19,14 +20,14 @@ func (w *world) refused(path string, want error) {
 	w.wantErr(err, want)
 	_, err = w.open.Stat(path)
 	w.wantErr(err, want)
-	_, err = w.open.Write(path, bytesOf([]byte("x")), If{})
+	_, err = w.open.Write(context.Background(), path, bytesOf([]byte("x")), If{})
 	w.wantErr(err, want)
-	_, err = w.open.Append(path, bytesOf([]byte("x")), If{})
+	_, err = w.open.Append(context.Background(), path, bytesOf([]byte("x")), If{})
 	w.wantErr(err, want)
-	w.wantErr(w.open.Rename(path, "elsewhere"), want)
-	w.wantErr(w.open.Remove(path, If{}), want)
+	w.wantErr(w.open.Rename(context.Background(), path, "elsewhere"), want)
+	w.wantErr(w.open.Remove(context.Background(), path, If{}), want)
 	w.put("source", "x")
-	if err := w.open.Rename("source", path); err == nil {
+	if err := w.open.Rename(context.Background(), "source", path); err == nil {
 		w.t.Errorf("%q was replaced", path)
 	}
 }
@@ -41,9 +42,9 @@ func TestBadPaths(t *testing.T) {
 		w.refused(p, ErrPath)
 	}
 	for _, change := range []func() error{
-		func() error { return w.open.Remove("", If{}) },
-		func() error { return w.open.Rename("", "a") },
-		func() error { _, err := w.open.Write(".", bytesOf(nil), If{}); return err },
+		func() error { return w.open.Remove(context.Background(), "", If{}) },
+		func() error { return w.open.Rename(context.Background(), "", "a") },
+		func() error { _, err := w.open.Write(context.Background(), ".", bytesOf(nil), If{}); return err },
 	} {
 		w.wantErr(change(), ErrPath)
 	}
@@ -76,13 +77,13 @@ func TestOnlyFilesAndFolders(t *testing.T) {
 	}
 	w.refused("dir out/secret", ErrRefused)
 	w.refused("dir inside/file", ErrRefused)
-	_, err := w.open.Write("dir out/new", bytesOf([]byte("x")), If{})
+	_, err := w.open.Write(context.Background(), "dir out/new", bytesOf([]byte("x")), If{})
 	w.wantErr(err, ErrRefused)
 	_, _, err = w.open.List("dir out", "", 10)
 	w.wantErr(err, ErrRefused)
 	_, err = w.read("real")
 	w.wantErr(err, ErrKind)
-	_, err = w.open.Write("real", bytesOf(nil), If{})
+	_, err = w.open.Write(context.Background(), "real", bytesOf(nil), If{})
 	w.wantErr(err, ErrKind)
 	_, err = w.read("real/file/below")
 	w.wantErr(err, ErrKind)
@@ -140,6 +141,120 @@ func TestSensitiveFilesAreNotServed(t *testing.T) {
 	}
 }
 
+// What some file system takes for a name on the list is refused under every file system.
+func TestNamesThatAFileSystemTakesForOthers(t *testing.T) {
+	w := newWorld(t, Config{Write: true})
+	for name, path := range map[string]string{
+		"capitals":               ".SSH/config",
+		"a long s":               ".\u017f\u017fh/config",
+		"the sign for Kelvin":    "server.\u212aey",
+		"full width":             "\uff0e\uff47\uff49\uff54/config",
+		"an invisible joiner":    ".gi\u034ft/config",
+		"a variation selector":   ".env\ufe0f",
+		"a Hangul filler":        ".e\u3164nv",
+		"a dot behind it":        ".git./config",
+		"dots and a space":       ".env.. ",
+		"a stream of NTFS":       ".env::$DATA",
+		"the stream of a folder": ".git:$I30:$INDEX_ALLOCATION/config",
+		"a short name":           "GIT~1/config",
+		"a short name of a file": "CREDEN~1.JSO",
+		"the host's own, folded": ".RINGFENCE-x",
+	} {
+		w.put(path, "key")
+		if _, err := w.read(path); !errors.Is(err, ErrRefused) && !errors.Is(err, ErrPath) {
+			t.Errorf("%s: %q: %v", name, path, err)
+		}
+	}
+	for _, path := range []string{"notes~.md", "a~b.txt", "12:30 tea.md", "straße.md", "ключ.md"} {
+		w.put(path, "served")
+		if got, err := w.read(path); got != "served" || err != nil {
+			t.Errorf("%q: %q, %v", path, got, err)
+		}
+	}
+}
+
+// A link on the way to the workspace leads to another one, whenever it was put there.
+func TestThePathOfAWorkspaceHasNoLinks(t *testing.T) {
+	w := newWorld(t, Config{})
+	w.put("a/b/file", "x")
+	if err := os.Symlink("a", filepath.Join(w.dir, "link")); err != nil {
+		t.Fatal(err)
+	}
+	if err := os.Symlink("b", filepath.Join(w.dir, "a/last")); err != nil {
+		t.Fatal(err)
+	}
+	for path, good := range map[string]bool{"a/b": true, "link/b": false, "a/last": false, "link": false} {
+		open, err := Open(Config{Path: filepath.Join(w.dir, path)})
+		if (err == nil) != good {
+			t.Errorf("%s: %v", path, err)
+		}
+		if err == nil {
+			_ = open.Close()
+		}
+	}
+
+	// In the moment between: the folder is exchanged again and again.
+	real, other := filepath.Join(w.dir, "swap"), filepath.Join(w.dir, "other")
+	w.put("swap/sub/inside", "x")
+	w.put("other/sub/outside", "x")
+	var stop atomic.Bool
+	done := make(chan struct{})
+	go func() {
+		defer close(done)
+		for !stop.Load() {
+			_ = os.Rename(real, real+".kept")
+			_ = os.Symlink(other, real)
+			_ = os.Remove(real)
+			_ = os.Rename(real+".kept", real)
+		}
+	}()
+	opened := 0
+	for range 3000 {
+		open, err := Open(Config{Path: filepath.Join(real, "sub")})
+		if err != nil {
+			continue
+		}
+		opened++
+		if _, err := open.Stat("outside"); err == nil {
+			t.Fatal("the workspace is another folder")
+		}
+		_ = open.Close()
+	}
+	stop.Store(true)
+	<-done
+	if opened == 0 {
+		t.Error("it was never opened")
+	}
+}
+
+// Some files are what they are by the folder that they are in.
+func TestSensitivePlaces(t *testing.T) {
+	w := newWorld(t, Config{Write: true})
+	for _, path := range []string{".cargo/credentials.toml", ".Config/GH/hosts.yml", "home/.config/gcloud/access_tokens.db", "backup/project.git/config"} {
+		w.put(path, "key")
+		w.refused(path, ErrRefused)
+	}
+	for _, path := range []string{".cargo/config.toml", ".config/app/settings.toml", "gh/readme.md", "credentials/readme.md", "a/b/c/project.github"} {
+		w.put(path, "served")
+		if got, err := w.read(path); got != "served" || err != nil {
+			t.Errorf("%q: %q, %v", path, got, err)
+		}
+	}
+	// A folder of another name would hide them no more.
+	for _, folder := range []string{".config", ".cargo", "home/.config"} {
+		w.wantErr(w.open.Rename(context.Background(), folder, "plain"), ErrRefused)
+	}
+	// The workspace can be such a folder itself.
+	open, err := Open(Config{Path: filepath.Join(w.dir, ".Config")})
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer open.Close()
+	if _, _, err := open.Read("GH/hosts.yml", 0, 10); !errors.Is(err, ErrRefused) {
+		t.Errorf("in .config itself: %v", err)
+	}
+}
+
 // Somebody exchanges a folder for a link to another one, and a file for a link,
 // again and again. Nothing of outside, and nothing that is refused, may come, nor
 // may anything be written there.
@@ -184,7 +299,7 @@ func TestExchangesLeadNowhere(t *testing.T) {
 			came[got]++
 		}
 		for _, err := range []error{
-			second(w.open.Append("d/secret", bytesOf(nil), If{})), second(w.open.Write("d/new", bytesOf([]byte("x")), If{})), w.open.Rename("d/new", "d/moved"),
+			second(w.open.Append(context.Background(), "d/secret", bytesOf(nil), If{})), second(w.open.Write(context.Background(), "d/new", bytesOf([]byte("x")), If{})), w.open.Rename(context.Background(), "d/new", "d/moved"),
 		} {
 			if errors.Is(err, ErrHost) {
 				t.Fatal(err, Cause(err))
@@ -201,8 +316,6 @@ func TestExchangesLeadNowhere(t *testing.T) {
 	}
 }
 
-func second(_ Entry, err error) error { return err }
-
 // A reader sees the old content or the new one, never a part.
 func TestWritesAreWhole(t *testing.T) {
 	w := newWorld(t, Config{Write: true})
@@ -212,7 +325,7 @@ func TestWritesAreWhole(t *testing.T) {
 	go func() {
 		defer close(done)
 		for i := range 100 {
-			if _, err := w.open.Write("f", bytesOf([]byte(content(string(rune('a'+i%26))))), If{}); err != nil {
+			if _, err := w.open.Write(context.Background(), "f", bytesOf([]byte(content(string(rune('a'+i%26))))), If{}); err != nil {
 				t.Error(err)
 			}
 		}

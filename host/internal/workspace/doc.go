@@ -25,7 +25,8 @@
 // content or the new, and a crash leaves one of them. Every entry carries a
 // version, and a write can be made to depend on it: of two plugins that edit one
 // file, in one host or in two, the second is told so, and nothing is lost. Each
-// change holds a lock on its folder (flock), and what is written is stamped later
+// change holds a lock on its folder (flock), for which others wait until their call ends
+// or Limits.LockWait is over, and nothing else waits; and what is written is stamped later
 // than what it replaces. Programs that do not ask for the lock, native plugins among
 // them, can come between, and one that writes within the resolution of the file
 // system's clock can go unnoticed.

@@ -24,6 +24,8 @@ var (
 	ErrLimit = errors.New("limit")
 	// ErrBusy: others are changing it all the time.
 	ErrBusy = errors.New("busy")
+	// ErrEnded: the request's context ended while it waited for others.
+	ErrEnded = errors.New("the call has ended")
 	// ErrHost: the host's file system failed; the cause is for the host's log.
 	ErrHost = errors.New("the host could not do it")
 )

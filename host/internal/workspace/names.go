@@ -3,9 +3,14 @@ package workspace
 import (
 	"fmt"
 	"path"
+	"path/filepath"
+	"slices"
 	"strings"
 	"unicode"
 	"unicode/utf8"
+
+	"golang.org/x/text/cases"
+	"golang.org/x/text/unicode/norm"
 )
 
 const (
@@ -41,15 +46,151 @@ func parse(p string) ([]string, error) {
 
 // sensitive are names that a tool is not given because it was given the folder:
 // credentials, keys, and the history that both are found in after they have been
-// removed. Case does not count, since for some file systems it does not.
-var sensitive = []string{
-	".git", ".hg", ".svn", ".bzr", ".jj",
-	".env", ".env.*", "*.env", ".envrc",
-	".ssh", ".gnupg", ".aws", ".azure", ".gcloud", ".kube", ".docker", ".password-store",
-	".netrc", "_netrc", ".npmrc", ".yarnrc", ".yarnrc.yml", ".pypirc", ".pgpass", ".my.cnf", ".git-credentials", ".terraformrc", ".vault-token",
-	"id_rsa", "id_dsa", "id_ecdsa", "id_ecdsa_sk", "id_ed25519", "id_ed25519_sk",
-	"*.pem", "*.key", "*.p8", "*.p12", "*.pfx", "*.jks", "*.keystore", "*.kdbx", "*.ppk", "*.asc", "*.gpg", "*.age",
-	"*.tfstate", "*.tfstate.*", "credentials.json", "service-account*.json",
+// removed. They are patterns of path.Match for the folded form of a name, or, with a
+// slash and then without wildcards, of the last names of a path. docs/workspaces.md lists them for people, and a
+// test compares.
+var sensitive = []struct {
+	what     string
+	patterns []string
+}{
+	{"version control", []string{
+		".git", "*.git", ".hg", ".svn", ".bzr", ".jj", ".pijul", ".fossil", "_darcs", "cvs", ".subversion",
+	}},
+	{"environment and deployment", []string{
+		".env", ".env.*", "*.env", ".envrc", ".htpasswd", "*.htpasswd", "*.tfstate", "*.tfstate.*", "*.tfvars", "*.tfvars.json",
+		".terraformrc", "terraform.rc", ".terraform.d/credentials.tfrc.json", "kubeconfig", "*.kubeconfig", "secrets.yml", "secrets.yaml",
+	}},
+	{"credentials of cloud services", []string{
+		".aws", ".azure", ".gcloud", ".config/gcloud", ".config/doctl", ".config/rclone", ".oci", ".s3cfg", ".boto", ".kube", ".docker", ".dockercfg",
+		".config/containers/auth.json", ".databrickscfg", ".vault-token", "rclone.conf", "credentials.json", "client_secret*.json",
+		"service-account*.json", "application_default_credentials.json",
+	}},
+	{"credentials of tools", []string{
+		".netrc", "_netrc", ".git-credentials", ".config/git/credentials", ".config/gh", ".config/hub", ".config/glab-cli",
+		".npmrc", ".yarnrc", ".yarnrc.yml", ".pypirc", ".cargo/credentials", ".cargo/credentials.toml", ".gem/credentials",
+		".m2/settings.xml", ".m2/settings-security.xml", ".gradle/gradle.properties", ".composer/auth.json", ".config/composer/auth.json",
+		".pgpass", ".my.cnf", ".mylogin.cnf", ".*_history",
+	}},
+	{"keys and certificates", []string{
+		".ssh", "id_*", "*_rsa", "*_dsa", "*_ecdsa", "*_ed25519", "ssh_host_*_key", ".gnupg", ".config/age", ".config/sops",
+		"*.pem", "*.key", "*.p8", "*.p12", "*.pfx", "*.jks", "*.keystore", "*.keytab", "*.ppk", "*.asc", "*.gpg", "*.age", "*.ovpn",
+	}},
+	{"passwords of people", []string{
+		".password-store", "*.kdb", "*.kdbx", "*.psafe3", "*.agilekeychain", "*.opvault", ".config/op", ".local/share/keyrings",
+		".mozilla", ".thunderbird", ".config/google-chrome", ".config/chromium", "key4.db", "logins.json", "cookies.sqlite", "wallet.dat",
+	}},
+	{"short names, by which FAT and others find any of these", []string{
+		"*~[0-9]", "*~[0-9].*",
+	}},
+}
+
+// fold is the form of a name in which it is compared: what the most forgiving file
+// system takes for the same name has the same form.
+//
+// Attack: a folder lies where case does not count, and where what is invisible does
+// not either (ext4 with casefold, NTFS, a share of another machine). A guest asks for
+// ".Git", ".\u017fsh" with the long s, ".git" with an invisible letter or a dot behind
+// it, or ".env::$DATA".
+func fold(name string) string {
+	if !isASCII(name) {
+		name = foldUnicode(name)
+	}
+	name, _, _ = strings.Cut(strings.ToLower(name), ":")
+	return strings.TrimRight(name, ". ")
+}
+
+func isASCII(name string) bool {
+	for i := range len(name) {
+		if name[i] >= utf8.RuneSelf {
+			return false
+		}
+	}
+	return true
+}
+
+func foldUnicode(name string) string {
+	name = norm.NFKC.String(strings.Map(visible, name))
+	return norm.NFKC.String(cases.Fold().String(name))
+}
+
+// visible drops what Unicode lets a comparison pass over
+// (Default_Ignorable_Code_Point) and is not refused as unprintable already.
+func visible(r rune) rune {
+	if unicode.In(r, unicode.Other_Default_Ignorable_Code_Point, unicode.Variation_Selector, unicode.Cf) {
+		return -1
+	}
+	return r
+}
+
+// listed is sensitive as it is looked up: a folder can have many names.
+var listed = func() (l struct {
+	exact map[string]bool
+	globs []string
+	parts int // of the longest pattern
+}) {
+	l.exact = make(map[string]bool)
+	for _, kind := range sensitive {
+		for _, pattern := range kind.patterns {
+			if strings.ContainsAny(pattern, "*?[") {
+				l.globs = append(l.globs, pattern)
+			} else {
+				l.exact[pattern] = true
+			}
+			l.parts = max(l.parts, strings.Count(pattern, "/")+1)
+		}
+	}
+	return l
+}()
+
+// isSensitive says whether a name is on the list, given the folded names of the path
+// that ends with it.
+func isSensitive(folded []string) bool {
+	for n := 1; n <= min(listed.parts, len(folded)); n++ {
+		if listed.exact[strings.Join(folded[len(folded)-n:], "/")] {
+			return true
+		}
+	}
+	for _, pattern := range listed.globs { // none has a slash
+		if ok, _ := path.Match(pattern, folded[len(folded)-1]); ok {
+			return true
+		}
+	}
+	return false
+}
+
+// folded are the folded names of a path, behind those of the workspace itself: for a
+// workspace that is somebody's .config, "gh" is .config/gh.
+func (w *Workspace) folded(names []string) []string {
+	all := append([]string(nil), w.above...)
+	for _, n := range names {
+		all = append(all, fold(n))
+	}
+	return all
+}
+
+// aboveOf are the folded last names of a workspace's own path.
+func aboveOf(folder string) (names []string) {
+	for _, n := range strings.Split(filepath.ToSlash(filepath.Clean(folder)), "/") {
+		names = append(names, fold(n))
+	}
+	return names[max(0, len(names)-listed.parts):]
+}
+
+// holds says whether something in a folder of that path is on the list because of
+// where it is.
+//
+// Attack: a plugin gives .config another name, and finds .config/gh served there.
+func (w *Workspace) holds(names []string) bool {
+	folded := w.folded(names)
+	for pattern := range listed.exact {
+		parts := strings.Split(pattern, "/")
+		for n := 1; n < len(parts) && n <= len(folded); n++ {
+			if slices.Equal(parts[:n], folded[len(folded)-n:]) {
+				return true
+			}
+		}
+	}
+	return false
 }
 
 // temporary begins the names of files that are being written.
@@ -66,22 +207,14 @@ func (w *Workspace) served(names []string) bool {
 	if len(names) == 0 {
 		return true
 	}
-	last := strings.ToLower(names[len(names)-1])
-	if strings.HasPrefix(last, temporary) {
-		return false
-	}
-	for _, pattern := range sensitive {
-		if ok, _ := path.Match(pattern, last); ok {
-			return false
-		}
-	}
-	return true
+	folded := w.folded(names)
+	return !strings.HasPrefix(folded[len(folded)-1], temporary) && !isSensitive(folded)
 }
 
 // included says whether the policy names this path, whole or by its last name.
 func (w *Workspace) included(names []string) bool {
 	whole, last := strings.Join(names, "/"), names[len(names)-1]
-	if strings.HasPrefix(strings.ToLower(last), temporary) {
+	if strings.HasPrefix(fold(last), temporary) {
 		return false
 	}
 	for _, pattern := range w.cfg.Include {

@@ -1,6 +1,7 @@
 package workspace
 
 import (
+	"crypto/rand"
 	"errors"
 	"fmt"
 	"io"
@@ -13,8 +14,6 @@ import (
 
 // Stat describes what a path stands for.
 func (w *Workspace) Stat(p string) (Entry, error) {
-	w.mu.RLock()
-	defer w.mu.RUnlock()
 	at, err := w.walk(p, false)
 	if err != nil {
 		return Entry{}, err
@@ -30,8 +29,6 @@ func (w *Workspace) Stat(p string) (Entry, error) {
 // List returns at most n entries of a folder in the order of their names, those
 // behind the name after. What is not served is not listed.
 func (w *Workspace) List(p, after string, n int) (entries []Entry, more bool, err error) {
-	w.mu.RLock()
-	defer w.mu.RUnlock()
 	at, err := w.walk(p, false)
 	if err != nil {
 		return nil, false, err
@@ -74,12 +71,19 @@ func (w *Workspace) List(p, after string, n int) (entries []Entry, more bool, er
 // abandoned is how old a file must be that was never put in its place.
 const abandoned = time.Hour
 
-// sweep removes what a host left that died while it wrote.
+// sweep removes what a host left that died while it wrote, and nothing that somebody
+// else has only called like that.
 func (w *Workspace) sweep(dir *os.Root, name string) {
 	info, err := dir.Lstat(name)
-	if err == nil && w.cfg.Write && info.Mode().IsRegular() && time.Since(info.ModTime()) > abandoned {
+	if err == nil && isTemporary(name) && w.cfg.Write && info.Mode().IsRegular() && time.Since(info.ModTime()) > abandoned {
 		_ = dir.Remove(name)
 	}
+}
+
+// isTemporary says whether a name is one of replace's.
+func isTemporary(name string) bool {
+	rest, ok := strings.CutPrefix(name, temporary)
+	return ok && len(rest) == len(rand.Text()) && strings.Trim(rest, "ABCDEFGHIJKLMNOPQRSTUVWXYZ234567") == ""
 }
 
 // names reads a folder, which may be anybody's and of any size.
@@ -113,13 +117,13 @@ func (w *Workspace) Read(p string, offset, n int64) ([]byte, Entry, error) {
 	if offset < 0 || n < 0 {
 		return nil, Entry{}, fmt.Errorf("%w: %q: %d bytes from %d", ErrPath, p, n, offset)
 	}
-	w.mu.RLock()
-	defer w.mu.RUnlock()
 	at, err := w.walk(p, false)
 	if err != nil {
 		return nil, Entry{}, err
 	}
 	defer w.leave(at)
+	w.appending.RLock()
+	defer w.appending.RUnlock()
 	f, info, err := w.open(at, os.O_RDONLY)
 	if err != nil {
 		return nil, Entry{}, err

@@ -8,11 +8,12 @@ import (
 	"path"
 	"strings"
 	"sync"
+	"time"
 )
 
 // Config is what a policy grants.
 type Config struct {
-	// Path is the folder on the host.
+	// Path is the folder on the host, absolute and free of symbolic links.
 	Path string
 	// Write allows changes.
 	Write bool
@@ -28,6 +29,10 @@ type Limits struct {
 	Growth  int64 // bytes that the folder may grow by, as long as it is open; default 256 MiB
 	Files   int   // files and folders that may be added to it; default 10000
 	Entries int   // of a folder that is listed, all pieces together; default 100000
+
+	// LockWait is how long a change waits for those of others, who hold a folder for
+	// one write each; default 5 s.
+	LockWait time.Duration
 }
 
 func (l Limits) withDefaults() Limits {
@@ -43,6 +48,9 @@ func (l Limits) withDefaults() Limits {
 	if l.Entries == 0 {
 		l.Entries = 100_000
 	}
+	if l.LockWait == 0 {
+		l.LockWait = 5 * time.Second
+	}
 	return l
 }
 
@@ -52,12 +60,20 @@ type Workspace struct {
 	limits Limits
 	root   *os.Root
 	device uint64
+	above  []string // see folded
 
-	mu    sync.RWMutex // writers exclude everybody: a version holds until the write
+	turns turns
 	quota quota
+
+	// appending is held by whoever adds to a file or reads one, so that nobody reads
+	// half of what is added. What waits for others never holds it.
+	appending sync.RWMutex
 }
 
 // Open opens the folder, which must be there.
+//
+// Attack: somebody puts a symbolic link in the place of a folder on the way to it, after
+// it was found out where the path leads.
 func Open(cfg Config) (*Workspace, error) {
 	for _, pattern := range cfg.Include {
 		if _, err := path.Match(pattern, ""); err != nil {
@@ -68,15 +84,18 @@ func Open(cfg Config) (*Workspace, error) {
 	if err != nil {
 		return nil, err
 	}
-	w := &Workspace{cfg: cfg, limits: cfg.Limits.withDefaults(), root: root}
+	w := &Workspace{cfg: cfg, limits: cfg.Limits.withDefaults(), root: root, above: aboveOf(cfg.Path)}
 	w.quota = quota{bytes: w.limits.Growth, files: w.limits.Files}
 	info, err := root.Stat(".")
 	if err == nil {
 		w.device, _ = identity(info)
-	} else {
-		_ = root.Close()
+		err = reachedWithoutLinks(cfg.Path, info)
 	}
-	return w, err
+	if err != nil {
+		_ = root.Close()
+		return nil, err
+	}
+	return w, nil
 }
 
 // MaxFile is the largest file that is written, in bytes.
@@ -145,6 +164,7 @@ func (w *Workspace) walk(p string, mkdir bool) (*place, error) {
 	return at, nil
 }
 
+// enter opens the folder of that name in a place, and makes it if it is told to.
 func (w *Workspace) enter(at *place, name string, mkdir bool) (*os.Root, error) {
 	seen, err := w.look(at.dir, name, at.path)
 	if errors.Is(err, ErrNotFound) && mkdir {
@@ -153,7 +173,9 @@ func (w *Workspace) enter(at *place, name string, mkdir bool) (*os.Root, error) 
 		}
 		if err := at.dir.Mkdir(name, 0o755); err != nil {
 			w.quota.give(0, 1)
-			return nil, translate(err, at.path)
+			if !errors.Is(err, fs.ErrExist) { // else somebody was faster
+				return nil, translate(err, at.path)
+			}
 		}
 		seen, err = w.look(at.dir, name, at.path)
 	}
@@ -217,7 +239,7 @@ func kind(m fs.FileMode) string {
 // translate turns the system's word into ours; the guest learns nothing of the
 // host's paths and kinds of failure.
 func translate(err error, p string) error {
-	for _, own := range []error{ErrPath, ErrNotFound, ErrRefused, ErrReadOnly, ErrKind, ErrExists, ErrChanged, ErrLimit, ErrBusy, ErrHost} {
+	for _, own := range []error{ErrPath, ErrNotFound, ErrRefused, ErrReadOnly, ErrKind, ErrExists, ErrChanged, ErrLimit, ErrBusy, ErrEnded, ErrHost} {
 		if errors.Is(err, own) {
 			return err
 		}

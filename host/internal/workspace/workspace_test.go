@@ -2,6 +2,8 @@ package workspace
 
 import (
 	"bytes"
+	"context"
+	"crypto/rand"
 	"errors"
 	"fmt"
 	"os"
@@ -81,14 +83,14 @@ func (w *world) wantErr(err, want error) {
 
 func TestFilesLiveAndDie(t *testing.T) {
 	w := newWorld(t, Config{Write: true})
-	e, err := w.open.Write("a/b/one.txt", bytesOf([]byte("first")), If{Absent: true})
+	e, err := w.open.Write(context.Background(), "a/b/one.txt", bytesOf([]byte("first")), If{Absent: true})
 	if err != nil || e.Name != "one.txt" || e.Size != 5 || e.Version == "" || e.Dir {
 		t.Fatalf("%+v, %v", e, err)
 	}
 	if s, err := w.open.Stat("a/b/one.txt"); err != nil || s != e {
 		t.Errorf("stat %+v, %v; want %+v", s, err, e)
 	}
-	if e, err = w.open.Append("a/b/one.txt", bytesOf([]byte(" and more")), If{Version: e.Version}); err != nil || e.Size != 14 {
+	if e, err = w.open.Append(context.Background(), "a/b/one.txt", bytesOf([]byte(" and more")), If{Version: e.Version}); err != nil || e.Size != 14 {
 		t.Errorf("append: %+v, %v", e, err)
 	}
 	if got, err := w.read("a/b/one.txt"); got != "first and more" || err != nil {
@@ -101,17 +103,17 @@ func TestFilesLiveAndDie(t *testing.T) {
 		t.Errorf("behind the end: %d, %v", len(b), err)
 	}
 	w.wantErr(second3(w.open.Read("a/b/one.txt", -1, 4)), ErrPath)
-	if err := errors.Join(w.open.MakeFolder("m/n"), w.open.MakeFolder("m/n"), w.open.Remove("m/n", If{}), w.open.Remove("m", If{})); err != nil {
+	if err := errors.Join(w.open.MakeFolder(context.Background(), "m/n"), w.open.MakeFolder(context.Background(), "m/n"), w.open.Remove(context.Background(), "m/n", If{}), w.open.Remove(context.Background(), "m", If{})); err != nil {
 		t.Error(err)
 	}
-	w.wantErr(w.open.MakeFolder("a/b/one.txt"), ErrKind)
-	if err := w.open.Rename("a/b/one.txt", "c/two.txt"); err != nil {
+	w.wantErr(w.open.MakeFolder(context.Background(), "a/b/one.txt"), ErrKind)
+	if err := w.open.Rename(context.Background(), "a/b/one.txt", "c/two.txt"); err != nil {
 		t.Error(err)
 	}
-	w.wantErr(w.open.Remove("a/b/one.txt", If{}), ErrNotFound)
-	w.wantErr(w.open.Remove("a", If{}), ErrKind) // it is not empty
+	w.wantErr(w.open.Remove(context.Background(), "a/b/one.txt", If{}), ErrNotFound)
+	w.wantErr(w.open.Remove(context.Background(), "a", If{}), ErrKind) // it is not empty
 	for _, p := range []string{"c/two.txt", "c", "a/b", "a/"} {
-		if err := w.open.Remove(p, If{}); err != nil {
+		if err := w.open.Remove(context.Background(), p, If{}); err != nil {
 			t.Errorf("remove %s: %v", p, err)
 		}
 	}
@@ -126,7 +128,7 @@ func TestReplacingKeepsTheMode(t *testing.T) {
 	if err := os.Chmod(filepath.Join(w.dir, "script"), 0o750); err != nil {
 		t.Fatal(err)
 	}
-	if _, err := w.open.Write("script", bytesOf([]byte("y")), If{}); err != nil {
+	if _, err := w.open.Write(context.Background(), "script", bytesOf([]byte("y")), If{}); err != nil {
 		t.Fatal(err)
 	}
 	if info, err := os.Stat(filepath.Join(w.dir, "script")); err != nil || info.Mode().Perm() != 0o750 {
@@ -166,12 +168,12 @@ func TestListsComeInPieces(t *testing.T) {
 func TestReadOnlyIsReadOnly(t *testing.T) {
 	w := newWorld(t, Config{})
 	w.put("a", "x")
-	_, err := w.open.Write("a", bytesOf(nil), If{})
+	_, err := w.open.Write(context.Background(), "a", bytesOf(nil), If{})
 	w.wantErr(err, ErrReadOnly)
-	_, err = w.open.Append("a", bytesOf(nil), If{})
+	_, err = w.open.Append(context.Background(), "a", bytesOf(nil), If{})
 	w.wantErr(err, ErrReadOnly)
-	w.wantErr(w.open.Rename("a", "b"), ErrReadOnly)
-	w.wantErr(w.open.Remove("a", If{}), ErrReadOnly)
+	w.wantErr(w.open.Rename(context.Background(), "a", "b"), ErrReadOnly)
+	w.wantErr(w.open.Remove(context.Background(), "a", If{}), ErrReadOnly)
 	if got, err := w.read("a"); got != "x" || err != nil {
 		t.Errorf("%q, %v", got, err)
 	}
@@ -180,23 +182,23 @@ func TestReadOnlyIsReadOnly(t *testing.T) {
 // Two that edit one file: the second learns of the first.
 func TestAWriteDependsOnTheVersion(t *testing.T) {
 	w := newWorld(t, Config{Write: true})
-	first, err := w.open.Write("n", bytesOf([]byte("0")), If{})
+	first, err := w.open.Write(context.Background(), "n", bytesOf([]byte("0")), If{})
 	if err != nil {
 		t.Fatal(err)
 	}
-	_, err = w.open.Write("n", bytesOf(nil), If{Absent: true})
+	_, err = w.open.Write(context.Background(), "n", bytesOf(nil), If{Absent: true})
 	w.wantErr(err, ErrExists)
-	if _, err := w.open.Write("n", bytesOf([]byte("1")), If{Version: first.Version}); err != nil {
+	if _, err := w.open.Write(context.Background(), "n", bytesOf([]byte("1")), If{Version: first.Version}); err != nil {
 		t.Error(err)
 	}
-	_, err = w.open.Write("n", bytesOf([]byte("2")), If{Version: first.Version})
+	_, err = w.open.Write(context.Background(), "n", bytesOf([]byte("2")), If{Version: first.Version})
 	w.wantErr(err, ErrChanged)
-	w.wantErr(w.open.Remove("n", If{Version: first.Version}), ErrChanged)
-	_, err = w.open.Append("gone", bytesOf(nil), If{Version: first.Version})
+	w.wantErr(w.open.Remove(context.Background(), "n", If{Version: first.Version}), ErrChanged)
+	_, err = w.open.Append(context.Background(), "gone", bytesOf(nil), If{Version: first.Version})
 	w.wantErr(err, ErrChanged)
 
 	const writers, times = 4, 25
-	if _, err := w.open.Write("n", bytesOf([]byte("0")), If{}); err != nil {
+	if _, err := w.open.Write(context.Background(), "n", bytesOf([]byte("0")), If{}); err != nil {
 		t.Fatal(err)
 	}
 	var all sync.WaitGroup
@@ -215,7 +217,7 @@ func TestAWriteDependsOnTheVersion(t *testing.T) {
 					return
 				}
 				v, _ := strconv.Atoi(string(b))
-				_, err = open.Write("n", bytesOf([]byte(strconv.Itoa(v+1))), If{Version: e.Version})
+				_, err = open.Write(context.Background(), "n", bytesOf([]byte(strconv.Itoa(v+1))), If{Version: e.Version})
 				if err == nil {
 					done++
 				} else if !errors.Is(err, ErrChanged) {
@@ -233,47 +235,54 @@ func TestAWriteDependsOnTheVersion(t *testing.T) {
 
 func TestLimitsSayBothNumbers(t *testing.T) {
 	w := newWorld(t, Config{Write: true, Limits: Limits{File: 100, Growth: 150, Files: 3}})
-	_, err := w.open.Write("a", bytesOf(make([]byte, 101)), If{})
+	_, err := w.open.Write(context.Background(), "a", bytesOf(make([]byte, 101)), If{})
 	w.wantErr(err, ErrLimit)
 	if err == nil || !strings.Contains(err.Error(), "101") || !strings.Contains(err.Error(), "100") {
 		t.Errorf("%v", err)
 	}
-	if _, err := w.open.Write("a", bytesOf(make([]byte, 100)), If{}); err != nil {
+	if _, err := w.open.Write(context.Background(), "a", bytesOf(make([]byte, 100)), If{}); err != nil {
 		t.Fatal(err)
 	}
-	_, err = w.open.Append("a", bytesOf([]byte("x")), If{})
+	_, err = w.open.Append(context.Background(), "a", bytesOf([]byte("x")), If{})
 	w.wantErr(err, ErrLimit)
-	_, err = w.open.Write("b", bytesOf(make([]byte, 60)), If{})
+	_, err = w.open.Write(context.Background(), "b", bytesOf(make([]byte, 60)), If{})
 	w.wantErr(err, ErrLimit)
-	if err := w.open.Remove("a", If{}); err != nil {
+	if err := w.open.Remove(context.Background(), "a", If{}); err != nil {
 		t.Fatal(err)
 	}
-	if _, err := w.open.Write("b", bytesOf(make([]byte, 60)), If{}); err != nil {
+	if _, err := w.open.Write(context.Background(), "b", bytesOf(make([]byte, 60)), If{}); err != nil {
 		t.Errorf("what was removed does not count: %v", err)
 	}
-	_, err = w.open.Write("c/d/e", bytesOf(nil), If{}) // two folders and a file
+	_, err = w.open.Write(context.Background(), "c/d/e", bytesOf(nil), If{}) // two folders and a file
 	w.wantErr(err, ErrLimit)
 }
 
-// What a host left that died while it wrote is invisible, and goes.
+// What a host left that died while it wrote is invisible, and goes; what somebody has
+// called like that stays.
 func TestAbandonedWritesGo(t *testing.T) {
 	w := newWorld(t, Config{Write: true})
-	w.put(temporary+"old", "half")
-	w.put(temporary+"new", "half")
-	old := filepath.Join(w.dir, temporary+"old")
-	if err := os.Chtimes(old, time.Now(), time.Now().Add(-2*abandoned)); err != nil {
-		t.Fatal(err)
+	old, late, own := temporary+rand.Text(), temporary+rand.Text(), temporary+"settings-for-my-own-tools"
+	for _, name := range []string{old, late, own} {
+		w.put(name, "half")
+		if name == late {
+			continue
+		}
+		if err := os.Chtimes(filepath.Join(w.dir, name), time.Now(), time.Now().Add(-2*abandoned)); err != nil {
+			t.Fatal(err)
+		}
 	}
 	if list, _, err := w.open.List("", "", 10); len(list) != 0 || err != nil {
 		t.Errorf("%v, %v", list, err)
 	}
-	if _, err := os.Stat(old); !errors.Is(err, os.ErrNotExist) {
+	if _, err := os.Stat(filepath.Join(w.dir, old)); !errors.Is(err, os.ErrNotExist) {
 		t.Errorf("it is still there: %v", err)
 	}
-	if _, err := os.Stat(filepath.Join(w.dir, temporary+"new")); err != nil {
-		t.Error("another host's write was removed:", err)
+	for what, name := range map[string]string{"another host's write": late, "somebody's file": own} {
+		if _, err := os.Stat(filepath.Join(w.dir, name)); err != nil {
+			t.Errorf("%s was removed: %v", what, err)
+		}
 	}
-	_, err := w.read(temporary + "new")
+	_, err := w.read(late)
 	w.wantErr(err, ErrRefused)
 }
 
@@ -294,7 +303,7 @@ func TestChangesTakeTurns(t *testing.T) {
 	for open, names := range map[*Workspace][2]string{w.open: {"a/x", "b/x"}, other: {"b/y", "a/y"}} {
 		all.Go(func() {
 			for i := range 200 {
-				if err := open.Rename(names[i%2], names[1-i%2]); err != nil {
+				if err := open.Rename(context.Background(), names[i%2], names[1-i%2]); err != nil {
 					t.Error(err)
 				}
 			}
@@ -312,7 +321,7 @@ func TestNoFolderUncoversWhatIsInIt(t *testing.T) {
 		}
 		w := newWorld(t, cfg)
 		w.put("private/key.age", "key")
-		err := w.open.Rename("private", "public")
+		err := w.open.Rename(context.Background(), "private", "public")
 		if refused != errors.Is(err, ErrRefused) || !refused && err != nil {
 			t.Errorf("with %q: %v", include, err)
 		}
@@ -333,9 +342,43 @@ func TestWhatReplacesAFileIsYounger(t *testing.T) {
 		t.Fatal(err)
 	}
 	for i := range 3 {
-		e, err := w.open.Write("f", bytesOf([]byte("2")), If{})
+		e, err := w.open.Write(context.Background(), "f", bytesOf([]byte("2")), If{})
 		if want := later.Add(time.Duration(i+1) * time.Microsecond); err != nil || e.Modified != want.UnixNano() {
 			t.Errorf("%d: %v, want %v (%v)", i, time.Unix(0, e.Modified), want, err)
 		}
 	}
 }
+
+// What is refused leaves nothing behind.
+func TestARefusedChangeMakesNoFolders(t *testing.T) {
+	w := newWorld(t, Config{Write: true, Include: []string{"public/*.pem"}})
+	w.put("file", "x")
+	w.put("there/file", "x")
+	w.put("d/file", "x")
+	for name, err := range map[string]error{
+		"a source that is not there": w.open.Rename(context.Background(), "nothing", "new/a"),
+		"the workspace itself":       w.open.Rename(context.Background(), "", "new/a"),
+		"a folder that would show":   w.open.Rename(context.Background(), "d", "new/public"),
+		"a folder in itself":         w.open.Rename(context.Background(), "there", "there/new/a"),
+		"a name that is taken":       w.open.Rename(context.Background(), "file", "there/file"),
+		"a name that is refused":     w.open.Rename(context.Background(), "file", "new/.git"),
+		"a version of nothing":       second(w.open.Write(context.Background(), "new/a", bytesOf(nil), If{Version: "1"})),
+		"an end of nothing":          second(w.open.Append(context.Background(), "new/a", bytesOf(nil), If{Version: "1"})),
+	} {
+		if err == nil {
+			t.Errorf("%s was not refused", name)
+		}
+	}
+	for _, folder := range []string{"new", "there/new"} {
+		if _, err := os.Lstat(filepath.Join(w.dir, folder)); err == nil {
+			t.Errorf("%s was made", folder)
+		}
+	}
+	w.wantErr(second(w.open.Write(context.Background(), "new/a", bytesOf(nil), If{Version: "1"})), ErrChanged)
+	w.wantErr(w.open.Rename(context.Background(), "file", "there/file"), ErrExists)
+	if err := w.open.Rename(context.Background(), "file", "new/file"); err != nil {
+		t.Error(err)
+	}
+}
+
+func second(_ Entry, err error) error { return err }

@@ -1,12 +1,14 @@
 package workspace
 
 import (
+	"context"
 	"crypto/rand"
 	"errors"
 	"fmt"
 	"io"
 	"io/fs"
 	"os"
+	"slices"
 	"time"
 )
 
@@ -25,13 +27,13 @@ type Content struct {
 }
 
 // Write makes the file's content be c, and its folders where they are missing.
-func (w *Workspace) Write(p string, c Content, on If) (Entry, error) {
+func (w *Workspace) Write(ctx context.Context, p string, c Content, on If) (Entry, error) {
 	if c.Size > w.limits.File {
 		return Entry{}, fmt.Errorf("%w: %q of %d bytes (maximum %d)", ErrLimit, p, c.Size, w.limits.File)
 	}
-	at, done, err := w.change(p, true)
+	at, done, err := w.change(ctx, p, on.Version == "")
 	if err != nil {
-		return Entry{}, err
+		return Entry{}, gone(err, on)
 	}
 	defer done()
 	old, err := w.target(at, on)
@@ -96,10 +98,10 @@ func fill(f *os.File, c Content, mode fs.FileMode, old fs.FileInfo) (fs.FileInfo
 }
 
 // Append adds c to the end of the file, which is made if it is not there.
-func (w *Workspace) Append(p string, c Content, on If) (Entry, error) {
-	at, done, err := w.change(p, true)
+func (w *Workspace) Append(ctx context.Context, p string, c Content, on If) (Entry, error) {
+	at, done, err := w.change(ctx, p, on.Version == "")
 	if err != nil {
-		return Entry{}, err
+		return Entry{}, gone(err, on)
 	}
 	defer done()
 	old, err := w.target(at, on)
@@ -132,9 +134,7 @@ func (w *Workspace) extend(at *place, c Content, old fs.FileInfo) (Entry, error)
 	if err != nil {
 		return Entry{}, err
 	}
-	if _, err = io.CopyN(f, c.From, c.Size); err != nil {
-		err = errors.Join(err, f.Truncate(opened.Size()))
-	} else {
+	if err = w.add(f, c, opened.Size()); err == nil {
 		err = f.Sync()
 	}
 	info, serr := f.Stat()
@@ -144,9 +144,20 @@ func (w *Workspace) extend(at *place, c Content, old fs.FileInfo) (Entry, error)
 	return entry(info), nil
 }
 
+// add puts c behind a file's content, while nobody reads it.
+func (w *Workspace) add(f *os.File, c Content, size int64) error {
+	w.appending.Lock()
+	defer w.appending.Unlock()
+	_, err := io.CopyN(f, c.From, c.Size)
+	if err != nil {
+		err = errors.Join(err, f.Truncate(size))
+	}
+	return err
+}
+
 // MakeFolder makes a folder and those that it is in. It may be there already.
-func (w *Workspace) MakeFolder(p string) error {
-	at, done, err := w.change(p, true)
+func (w *Workspace) MakeFolder(ctx context.Context, p string) error {
+	at, done, err := w.change(ctx, p, true)
 	if err != nil {
 		return err
 	}
@@ -158,13 +169,12 @@ func (w *Workspace) MakeFolder(p string) error {
 	return dir.Close()
 }
 
-// Rename gives a file or folder another name. It does not replace anything.
-func (w *Workspace) Rename(from, to string) error {
+// Rename gives a file or folder another name. It does not replace anything. The
+// folders that the new name is in are made when there is nothing left to refuse.
+func (w *Workspace) Rename(ctx context.Context, from, to string) error {
 	if err := w.Admits(from, true); err != nil {
 		return err
 	}
-	w.mu.Lock()
-	defer w.mu.Unlock()
 	at, err := w.walk(from, false)
 	if err != nil {
 		return err
@@ -174,18 +184,15 @@ func (w *Workspace) Rename(from, to string) error {
 	if err != nil {
 		return err
 	}
+	if err := w.renames(at, info, to); err != nil {
+		return err
+	}
 	into, err := w.walk(to, true)
 	if err != nil {
 		return err
 	}
 	defer w.leave(into)
-	switch {
-	case len(at.names) == 0 || len(into.names) == 0:
-		return fmt.Errorf("%w: the workspace itself cannot be renamed or replaced", ErrPath)
-	case info.IsDir() && w.uncovers(into.names):
-		return fmt.Errorf("%w: %q: the policy names files by where they are, so this folder keeps its place", ErrRefused, from)
-	}
-	unlock, err := lock(at.dir, into.dir)
+	unlock, err := w.lock(ctx, at.dir, into.dir)
 	if err != nil {
 		return fmt.Errorf("%w: %q", err, from)
 	}
@@ -196,9 +203,38 @@ func (w *Workspace) Rename(from, to string) error {
 	return nil
 }
 
+// renames says whether what is at a place may get a new name. Whoever comes between
+// this look and the renaming cannot make it replace anything.
+func (w *Workspace) renames(at *place, info fs.FileInfo, to string) error {
+	if err := w.Admits(to, true); err != nil {
+		return err
+	}
+	names, _ := parse(to)
+	switch {
+	case len(at.names) == 0 || len(names) == 0:
+		return fmt.Errorf("%w: the workspace itself cannot be renamed or replaced", ErrPath)
+	case info.IsDir() && len(names) > len(at.names) && slices.Equal(names[:len(at.names)], at.names):
+		return fmt.Errorf("%w: %q lies in %q itself", ErrPath, to, at.path)
+	case info.IsDir() && (w.uncovers(names) || w.holds(at.names)):
+		return fmt.Errorf("%w: %q: what is served in this folder depends on where it is, so it keeps its place", ErrRefused, at.path)
+	}
+	into, err := w.walk(to, false)
+	if errors.Is(err, ErrNotFound) {
+		return nil
+	}
+	if err != nil {
+		return err
+	}
+	defer w.leave(into)
+	if _, err = into.dir.Lstat(into.base()); err == nil {
+		return fmt.Errorf("%w: %q", ErrExists, to)
+	}
+	return nil
+}
+
 // Remove removes a file or an empty folder.
-func (w *Workspace) Remove(p string, on If) error {
-	at, done, err := w.change(p, false)
+func (w *Workspace) Remove(ctx context.Context, p string, on If) error {
+	at, done, err := w.change(ctx, p, false)
 	if err != nil {
 		return err
 	}
@@ -217,30 +253,35 @@ func (w *Workspace) Remove(p string, on If) error {
 	return nil
 }
 
-// change walks to what is to be changed, excluding everybody else until done:
-// this plugin's other calls by the mutex, other plugins and other hosts by a lock
-// on the folder.
-func (w *Workspace) change(p string, mkdir bool) (at *place, done func(), err error) {
+// change walks to what is to be changed, excluding everybody else from its folder
+// until done.
+func (w *Workspace) change(ctx context.Context, p string, mkdir bool) (at *place, done func(), err error) {
 	if err := w.Admits(p, true); err != nil {
 		return nil, nil, err
 	}
-	w.mu.Lock()
 	if at, err = w.walk(p, mkdir); err != nil {
-		w.mu.Unlock()
 		return nil, nil, err
 	}
 	unlock := func() {}
 	if len(at.names) == 0 {
 		err = fmt.Errorf("%w: %q is the workspace itself", ErrPath, p)
-	} else if unlock, err = lock(at.dir); err != nil {
+	} else if unlock, err = w.lock(ctx, at.dir); err != nil {
 		err = fmt.Errorf("%w: %q", err, p)
 	}
 	if err != nil {
 		w.leave(at)
-		w.mu.Unlock()
 		return nil, nil, err
 	}
-	return at, func() { unlock(); w.leave(at); w.mu.Unlock() }, nil
+	return at, func() { unlock(); w.leave(at) }, nil
+}
+
+// gone is what it means to a write that depends on a version when even the folder is
+// not there.
+func gone(err error, on If) error {
+	if on.Version != "" && errors.Is(err, ErrNotFound) {
+		return fmt.Errorf("%w: it is gone", ErrChanged)
+	}
+	return err
 }
 
 // target is the file that a write goes to, or nil if there is none yet.

@@ -162,7 +162,11 @@ func (s *seam) serve(r *http.Request) *answer {
 	}
 	slices.SortFunc(headers, func(a, b [2]string) int { return bytes.Compare([]byte(a[0]), []byte(b[0])) })
 	body := recorder.Body.Bytes()
-	head, _ := json.Marshal(map[string]any{"status": result.StatusCode, "headers": headers, "body_bytes": len(body)})
+	fields := map[string]any{"status": result.StatusCode, "headers": headers}
+	if !recorder.Flushed { // else the host knows no length
+		fields["body_bytes"] = len(body)
+	}
+	head, _ := json.Marshal(fields)
 	return &answer{head, body}
 }
 

@@ -7,6 +7,7 @@ plugin "p" {
     max_tokens  = 0
     rate        = "0/m"
     roots       = true
+    timeout     = "1ms"
   }
 
   tool "remove" {

@@ -22,6 +22,7 @@ plugin "a" {
   state {
     size = "12B"
     path = "./x"
+    name = "../audit.jsonl"
   }
 }
 
@@ -31,6 +32,10 @@ plugin "b" {
   invoke "c" {
     tool = "c"
   }
+
+  state {
+    name = "shared"
+  }
 }
 
 plugin "c" {
@@ -38,6 +43,10 @@ plugin "c" {
 
   invoke "a" {
     tool = "a.run"
+  }
+
+  state {
+    name = "shared"
   }
 }
 

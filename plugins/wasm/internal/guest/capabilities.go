@@ -47,8 +47,9 @@ type Response struct {
 	Status    uint32
 	Headers   [][2]string
 	BodyBytes uint64
+	Unsized   bool // the body's length is not known yet
 
-	Head []byte // instead of the three above, when it is not to an HTTP request
+	Head []byte // instead of the four above, when it is not to an HTTP request
 	Data []byte
 }
 

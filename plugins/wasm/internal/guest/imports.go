@@ -152,8 +152,16 @@ func (r Response) head() ([]byte, error) {
 	return json.Marshal(struct {
 		Status    uint32      `json:"status"`
 		Headers   [][2]string `json:"headers"`
-		BodyBytes uint64      `json:"body_bytes"`
-	}{r.Status, headers, r.BodyBytes})
+		BodyBytes *uint64     `json:"body_bytes,omitempty"`
+	}{r.Status, headers, r.size()})
+}
+
+// size is the body's length, or nil.
+func (r Response) size() *uint64 {
+	if r.Unsized {
+		return nil
+	}
+	return &r.BodyBytes
 }
 
 func (i *Instance) importRead(ctx context.Context, memory engine.Memory, args []uint64) int64 {

@@ -132,7 +132,7 @@ func TestFetch(t *testing.T) {
 			if op.Http.Url != "https://example.org/" {
 				return &wire.CapabilityReply{Id: r.Id, Code: wire.Code_CODE_DENIED, Message: "not allowed"}
 			}
-			return &wire.CapabilityReply{Id: r.Id, Handle: 1 << 63, Status: 200, BodyBytes: uint64(len(body)),
+			return &wire.CapabilityReply{Id: r.Id, Handle: 1 << 63, Status: 200, BodyBytes: uint64(len(body)), Unsized: op.Http.Method == "POST",
 				Headers: []*wire.Header{{Name: "X", Value: op.Http.Method}}}
 		case *wire.CapabilityRequest_BodyRead:
 			rest := body[min(op.BodyRead.Offset, uint64(len(body))):]
@@ -156,6 +156,10 @@ func TestFetch(t *testing.T) {
 	}
 	if want := fmt.Sprintf(`{"status":200,"headers":[["X","GET"]],"body_bytes":%d}`, len(body)); string(got.Head) != want {
 		t.Errorf("head %s, want %s", got.Head, want)
+	}
+	a, _, _ = box.call(t.Context(), number("fetch"), []byte(`{"method":"POST","url":"https://example.org/"}`), reply)
+	if err := json.Unmarshal(a.bytes, &got); err != nil || got.Body != body || string(got.Head) != `{"status":200,"headers":[["X","POST"]]}` {
+		t.Errorf("of a length that nobody knows: %v, %d bytes, head %s", err, len(got.Body), got.Head)
 	}
 	a, _, _ = box.call(t.Context(), number("fetch"), []byte(`{"method":"GET","url":"https://evil.example/"}`), reply)
 	if string(a.bytes) != "-1: not allowed" {

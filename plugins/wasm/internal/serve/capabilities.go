@@ -26,7 +26,7 @@ func (q questions) HTTP(ctx context.Context, r guest.Request) (guest.Response, *
 	if refused != nil {
 		return guest.Response{}, refused
 	}
-	response := guest.Response{Handle: reply.Handle, Status: reply.Status, BodyBytes: reply.BodyBytes}
+	response := guest.Response{Handle: reply.Handle, Status: reply.Status, BodyBytes: reply.BodyBytes, Unsized: reply.Unsized}
 	for _, h := range reply.Headers {
 		response.Headers = append(response.Headers, [2]string{h.GetName(), h.GetValue()})
 	}
