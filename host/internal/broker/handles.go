@@ -51,7 +51,7 @@ func noHandle() *wire.CapabilityReply {
 }
 
 // read answers with a piece of a body: what there is from the offset on, if need be
-// after waiting for some. Any offset is allowed; beyond the end there are no bytes.
+// after waiting for some. At the end there are no bytes; an offset beyond it is refused.
 func (s *Session) read(ctx context.Context, req *wire.BodyRead) *wire.CapabilityReply {
 	s.mu.Lock()
 	body, ok := s.bodies[req.GetHandle()]
@@ -70,6 +70,9 @@ func (s *Session) read(ctx context.Context, req *wire.BodyRead) *wire.Capability
 	reply := &wire.CapabilityReply{}
 	reply.BodyBytes, _ = body.size()
 	size := uint64(body.Size())
+	if req.GetOffset() > size && (body.stream == nil || body.stream.over()) {
+		return answer(wire.Code_CODE_INVALID, fmt.Sprintf("a read at %d of %d bytes", req.GetOffset(), size))
+	}
 	if req.GetOffset() >= size {
 		return reply
 	}

@@ -3,6 +3,7 @@ package broker
 import (
 	"bytes"
 	"context"
+	"fmt"
 	"io"
 	"math"
 	"net/http"
@@ -48,10 +49,11 @@ func TestBodiesAreReadAtAnyOffset(t *testing.T) {
 				t.Errorf("%d bytes, offset %d: %v, %d bytes", size, off, got.GetCode(), len(got.GetData()))
 			}
 		}
-		for _, off := range []uint64{uint64(size), math.MaxInt64, math.MaxUint64} {
-			if got := k.read(h, off, 10); got.GetCode() != wire.Code_CODE_OK || len(got.GetData()) > 0 {
-				t.Errorf("%d bytes, offset %d: %v", size, off, got)
-			}
+		if got := k.read(h, uint64(size), 10); got.GetCode() != wire.Code_CODE_OK || len(got.GetData()) > 0 {
+			t.Errorf("%d bytes, at the end: %v", size, got)
+		}
+		for _, off := range []uint64{uint64(size) + 1, math.MaxInt64, math.MaxUint64} {
+			want(t, k.read(h, off, 10), wire.Code_CODE_INVALID, fmt.Sprintf("a read at %d of %d bytes", off, size))
 		}
 		if got := k.read(h, 0, 1); got.GetBodyBytes() != uint64(size) {
 			t.Errorf("%d bytes: at the end they are %d", size, got.GetBodyBytes())
