@@ -2,10 +2,12 @@ package host_test
 
 import (
 	"errors"
+	"fmt"
 	"strings"
 	"testing"
 
 	"github.com/ringfence/ringfence/host"
+	"github.com/ringfence/ringfence/pluginkit/ringwire"
 )
 
 // The ring is attached in a process that is jailed, and stage two of its filter
@@ -41,7 +43,7 @@ func TestEveryKindOfNoRingFallsBackToGRPC(t *testing.T) {
 	for way, reason := range map[string]string{
 		"":                       "does not offer a ring",
 		"no negotiation":         "does not negotiate",
-		"ring of another layout": "knows the layouts [2 3] of a ring, the host knows 1",
+		"ring of another layout": fmt.Sprintf("knows the layouts [%d %d] of a ring, the host knows %d", ringwire.Layout-1, ringwire.Layout+1, ringwire.Layout),
 		"ring of other pages":    "has pages of 65536 bytes",
 		"ring that is small":     "takes rings of at most 65536 bytes, the policy asks for 4194304",
 		"ring of one lane":       "takes 1 lanes, the host needs 2",

@@ -26,7 +26,7 @@ type SandboxStatus struct {
 	Transport string `json:"transport"`
 	Reason    string `json:"reason,omitempty"`
 	// Calls is how many calls have begun. Refused is how many reads were refused
-	// because of their handle or range, of which a working sandbox makes none.
+	// because of their handle or range, of which a working tool makes none.
 	Calls   uint64 `json:"calls"`
 	Refused uint64 `json:"refused"`
 	// Windows says that the guest reads and writes its calls in the ring's own

@@ -49,8 +49,8 @@ type Row struct {
 	SandboxP50 float64 `json:"sandbox_p50_us"`
 	SandboxP99 float64 `json:"sandbox_p99_us"`
 	// SpeedUp is how many times the median call over gRPC takes as long, into the same
-	// engine, in the sandbox part, in the same run.
-	SpeedUp float64 `json:"speed_up_over_grpc"`
+	// engine, in the sandbox part, in the same run; none for calls with pauses.
+	SpeedUp float64 `json:"speed_up_over_grpc,omitempty"`
 }
 
 // Floor is what something costs at least, or without us.

@@ -127,6 +127,32 @@ func TestRatiosCompareLikeWithLike(t *testing.T) {
 	}
 }
 
+// Calls with pauses in between are not held against calls over gRPC without them.
+func TestSpeedUpIsOverCallsThatAreMadeAlike(t *testing.T) {
+	b := &bench{}
+	for i := range ways {
+		c := b.cell(i, "head", 64)
+		c.p50, c.p99, c.sandboxP50, c.sandboxP99 = []float64{30}, []float64{40}, []float64{10}, []float64{20}
+	}
+	r := Report{Rows: b.rows()}
+	for _, row := range r.Rows {
+		want := 1.0
+		if strings.HasSuffix(row.Way, "_paced") {
+			want = 0
+		}
+		if row.SpeedUp != want {
+			t.Errorf("%s: %v times", row.Way, row.SpeedUp)
+		}
+	}
+	var out strings.Builder
+	if err := r.Print(&out); err != nil {
+		t.Fatal(err)
+	}
+	if table := out.String(); strings.Contains(table, "0.0×") || strings.Count(table, "1.0×") != len(ways)-2 {
+		t.Error(table)
+	}
+}
+
 func TestQuantileIsAFigureThatWasMeasured(t *testing.T) {
 	all := []time.Duration{4000, 1000, 3000, 2000}
 	if p50, p99 := quantile(all, 50), quantile(all, 99); p50 != 2 || p99 != 3 {

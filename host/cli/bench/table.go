@@ -39,22 +39,26 @@ func (r *Report) Print(w io.Writer) error {
 	for _, row := range r.Rows {
 		if row.Tool != tool || row.Size != size {
 			tool, size = row.Tool, row.Size
-			fmt.Fprintf(t, "\n%s, %s\tcall p50\tp99\tin the sandbox p50\tp99\tthan gRPC\t\n", what(tool), sizeName(size))
+			fmt.Fprintf(t, "\n%s, %s\tcall p50\tp99\thost to sandbox and back p50\tp99\tgRPC's speed\t\n", what(tool), sizeName(size))
 			for _, p := range r.Peers {
 				if p.Tool == tool && p.Size == size {
 					fmt.Fprintf(t, "  %s\t%s\t%s\t-\t-\t-\t%s\n", label(p.Way), micros(p.P50), micros(p.P99), bar(p.P50))
 				}
 			}
 		}
-		fmt.Fprintf(t, "  %s\t%s\t%s\t%s\t%s\t%.1f×\t%s\n", label(row.Way), micros(row.P50), micros(row.P99), micros(row.SandboxP50), micros(row.SandboxP99),
-			row.SpeedUp, bar(row.SandboxP50))
+		speed := "-"
+		if row.SpeedUp > 0 {
+			speed = fmt.Sprintf("%.1f×", row.SpeedUp)
+		}
+		fmt.Fprintf(t, "  %s\t%s\t%s\t%s\t%s\t%s\t%s\n", label(row.Way), micros(row.P50), micros(row.P99), micros(row.SandboxP50), micros(row.SandboxP99),
+			speed, bar(row.SandboxP50))
 	}
 	r.printFloors(t, bar)
 	r.printCold(t)
 	r.printDecisions(t)
 	r.printIdle(t)
 	r.printRatios(t)
-	fmt.Fprintf(t, "\n%s; median of %d; bars are logarithmic\nSandboxes in the jail, level %s: %s\n", r.Machine, r.Rounds, r.Jail.Level, r.Jail)
+	fmt.Fprintf(t, "\n%s; median of %d; bars are p50 between host and sandbox (a peer's: of the call), logarithmic\nSandboxes in the jail, level %s: %s\n", r.Machine, r.Rounds, r.Jail.Level, r.Jail)
 	return t.Flush()
 }
 

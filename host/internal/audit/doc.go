@@ -4,7 +4,7 @@
 //	{"v":1,"time":"2026-01-02T03:04:05.000000006Z","seq":7,"host":"9f3c","plugin":"github","call":"c4",
 //	 "kind":"http","decision":"deny","rule":"http","reason":"…","details":{"method":"GET","url":"https://…"}}
 //
-// One record is one write(2) of one line, at most 16 KiB, in printable ASCII:
+// One record is one write(2) of one line, at most 20 KiB, in printable ASCII:
 // whatever a guest put into a name or a URL cannot break the line, steer the
 // terminal of whoever reads it, or fill the disk. Fields that are too long end
 // in "…". Values of query parameters and user names in URLs are never recorded.

@@ -9,6 +9,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"io/fs"
 	"net"
 	"os"
 	"path/filepath"
@@ -89,16 +90,24 @@ func (b *Beacon) Close() {
 // takes its time and nobody else's. What a host that has died left behind does not
 // answer and is passed over. problems are those of hosts that live.
 func Look(state string) (answers []json.RawMessage, problems []error) {
-	folders, err := filepath.Glob(filepath.Join(state, "run", "*", name))
-	if err != nil {
-		return nil, []error{err}
+	// Not by a pattern: one that a state folder's name makes finds nobody, and none
+	// says that a folder cannot be read.
+	entries, err := os.ReadDir(filepath.Join(state, "run"))
+	if err != nil && !errors.Is(err, fs.ErrNotExist) {
+		return nil, []error{fmt.Errorf("look for hosts: %w", err)}
+	}
+	var folders []string
+	for _, e := range entries {
+		if e.IsDir() {
+			folders = append(folders, filepath.Join(state, "run", e.Name()))
+		}
 	}
 	var asked errgroup.Group
 	asked.SetLimit(32)
 	texts, errs := make([]json.RawMessage, len(folders)), make([]error, len(folders))
-	for i, path := range folders {
+	for i, folder := range folders {
 		asked.Go(func() error {
-			texts[i], errs[i] = ask(filepath.Dir(path))
+			texts[i], errs[i] = ask(folder)
 			return nil
 		})
 	}
@@ -112,7 +121,7 @@ func Look(state string) (answers []json.RawMessage, problems []error) {
 			if errors.As(err, &op) { // without its address, which is of this process
 				err = op.Err
 			}
-			problems = append(problems, fmt.Errorf("the host of %s does not answer: %w", filepath.Dir(folders[i]), err))
+			problems = append(problems, fmt.Errorf("the host of %s does not answer: %w", folders[i], err))
 		}
 	}
 	return answers, problems

@@ -22,7 +22,7 @@ func runFolder(t *testing.T, state, name string) string {
 }
 
 func TestEveryHostThatLivesAnswers(t *testing.T) {
-	state := filepath.Join(t.TempDir(), strings.Repeat("a long path ", 12)) // longer than a socket's address
+	state := filepath.Join(t.TempDir(), "[a-b]*", strings.Repeat("a long path ", 12)) // longer than a socket's address
 	for _, name := range []string{"a", "b", "dead"} {
 		b, err := Light(runFolder(t, state, name), func() any { return map[string]string{"host": name} })
 		if err != nil {
@@ -40,6 +40,13 @@ func TestEveryHostThatLivesAnswers(t *testing.T) {
 	}
 	if answers, problems := Look(t.TempDir()); len(answers)+len(problems) > 0 {
 		t.Errorf("in an empty folder: %s, %v", answers, problems)
+	}
+	blocked := t.TempDir()
+	if err := os.WriteFile(filepath.Join(blocked, "run"), nil, 0o600); err != nil {
+		t.Fatal(err)
+	}
+	if answers, problems := Look(blocked); len(answers) > 0 || len(problems) != 1 {
+		t.Errorf("in a folder that cannot be read: %s, %v", answers, problems)
 	}
 }
 

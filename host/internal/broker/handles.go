@@ -67,10 +67,11 @@ func (s *Session) read(ctx context.Context, req *wire.BodyRead) *wire.Capability
 			return refused
 		}
 	}
+	over := body.stream == nil || body.stream.over() // before its size, which is final then
 	reply := &wire.CapabilityReply{}
 	reply.BodyBytes, _ = body.size()
 	size := uint64(body.Size())
-	if req.GetOffset() > size && (body.stream == nil || body.stream.over()) {
+	if over && req.GetOffset() > size {
 		return answer(wire.Code_CODE_INVALID, fmt.Sprintf("a read at %d of %d bytes", req.GetOffset(), size))
 	}
 	if req.GetOffset() >= size {

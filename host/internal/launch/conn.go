@@ -17,6 +17,7 @@ import (
 
 	"github.com/hashicorp/go-plugin"
 
+	"github.com/ringfence/ringfence/host/internal/decode"
 	"github.com/ringfence/ringfence/pluginkit"
 )
 
@@ -54,7 +55,7 @@ func dial(sock net.Conn) (*grpc.ClientConn, error) {
 		grpc.WithStaticStreamWindowSize(streamWindow),
 		grpc.WithStaticConnWindowSize(connWindow),
 		grpc.WithDefaultCallOptions(
-			grpc.ForceCodecV2(newBounded()),
+			grpc.ForceCodecV2(decode.NewCodec(nil)),
 			grpc.MaxCallRecvMsgSize(pluginkit.MaxMessage),
 			grpc.MaxCallSendMsgSize(pluginkit.MaxMessage)),
 	)

@@ -39,7 +39,7 @@ type Stats struct {
 	// Calls is how many calls have begun.
 	Calls uint64
 	// Refused is how many reads the host refused because of their handle, offset
-	// or length. A working sandbox causes none.
+	// or length. A working tool causes none; any other can.
 	Refused uint64
 	// Ring is the channel, for the transport that has one, and Growth what has
 	// become of it when it was full.

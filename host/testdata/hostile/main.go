@@ -23,6 +23,7 @@ import (
 
 	"github.com/ringfence/ringfence/internal/seccomp"
 	"github.com/ringfence/ringfence/pluginkit"
+	"github.com/ringfence/ringfence/pluginkit/ringwire"
 	"github.com/ringfence/ringfence/pluginkit/wire"
 )
 
@@ -102,11 +103,11 @@ func (s *sandbox) offerRing(offer *wire.Offer) {
 		return
 	}
 	offer.Transports = append(offer.Transports, "ring")
-	offer.LayoutVersions, offer.PageSize = []uint32{1}, uint64(os.Getpagesize())
+	offer.LayoutVersions, offer.PageSize = []uint32{ringwire.Layout}, uint64(os.Getpagesize())
 	offer.MaxRingBytes, offer.MaxLanes = 1<<30, 2
 	switch s.way {
 	case "ring of another layout":
-		offer.LayoutVersions = []uint32{2, 3}
+		offer.LayoutVersions = []uint32{ringwire.Layout - 1, ringwire.Layout + 1}
 	case "ring of other pages":
 		offer.PageSize = 64 << 10
 	case "ring that is small":

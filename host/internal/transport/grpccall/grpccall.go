@@ -14,8 +14,8 @@ import (
 	"google.golang.org/grpc"
 	"google.golang.org/grpc/codes"
 	"google.golang.org/grpc/status"
-	"google.golang.org/protobuf/proto"
 
+	"github.com/ringfence/ringfence/host/internal/decode"
 	"github.com/ringfence/ringfence/host/internal/printable"
 	"github.com/ringfence/ringfence/host/internal/transport"
 	"github.com/ringfence/ringfence/pluginkit"
@@ -94,11 +94,11 @@ func (t *Transport) Call(ctx context.Context, call transport.Call, caps transpor
 	// it is done; killing the process ends it in any case.
 	streamCtx, abandon := context.WithCancel(context.WithoutCancel(ctx))
 	ended := t.begin()
-	stream, err := t.open(ctx, streamCtx, abandon, ended)
-	if err != nil {
+	c := &running{transport: t, call: call, caps: caps, ctx: ctx, started: make(chan struct{}), sent: make(chan struct{})}
+	var err error
+	if c.stream, err = t.open(ctx, streamCtx, abandon, ended, &c.size); err != nil {
 		return transport.Result{}, err
 	}
-	c := &running{transport: t, stream: stream, call: call, caps: caps, ctx: ctx, started: make(chan struct{}), sent: make(chan struct{})}
 	answer := make(chan outcome, 1)
 	go func() {
 		clean := c.run(answer)
@@ -123,14 +123,17 @@ const openBound = time.Second
 // (HTTP/2 lets it say so at any time), and then gRPC waits for one: ctx ends
 // that for the caller. A sandbox that takes it a moment later has lost nothing,
 // since nothing has been asked of it.
-func (t *Transport) open(ctx, streamCtx context.Context, abandon func(), ended chan struct{}) (grpc.BidiStreamingClient[wire.HostFrame, wire.SandboxFrame], error) {
+//
+// size is set to the size of each frame that comes.
+func (t *Transport) open(ctx, streamCtx context.Context, abandon func(), ended chan struct{}, size *int) (grpc.BidiStreamingClient[wire.HostFrame, wire.SandboxFrame], error) {
 	type opening struct {
 		stream grpc.BidiStreamingClient[wire.HostFrame, wire.SandboxFrame]
 		err    error
 	}
 	opened := make(chan opening, 1)
 	go func() {
-		stream, err := t.client.Call(streamCtx)
+		codec := decode.NewCodec(func(bytes int) { *size = bytes })
+		stream, err := t.client.Call(streamCtx, grpc.ForceCodecV2(codec))
 		opened <- opening{stream, err}
 	}()
 	select {
@@ -184,6 +187,7 @@ type running struct {
 	send    sync.Mutex    // a gRPC stream has one sender at a time
 	started chan struct{} // closed when the start is sent, or cannot be
 	sent    chan struct{} // closed when the arguments are sent, or cannot be
+	size    int           // of the frame that came last, as it came
 	last    bool          // the sandbox sent its last frame
 }
 
@@ -247,7 +251,7 @@ func (c *running) next() (*wire.SandboxFrame, error) {
 	if err != nil || c.transport.taken.Limit() == rate.Inf {
 		return frame, err
 	}
-	for left := proto.Size(frame); left > 0; {
+	for left := c.size; left > 0; {
 		n := min(left, c.transport.taken.Burst())
 		if err := c.transport.taken.WaitN(c.stream.Context(), n); err != nil {
 			return nil, err
