@@ -9,8 +9,8 @@ import (
 
 // Caller is what whoever calls can do for a tool while it runs. Each function
 // may be nil: then nobody hears, and nobody can be asked. They are called one at a
-// time; the tool waits meanwhile. One that runs when the call ends is not waited for;
-// no other begins then.
+// time; the tool waits meanwhile. One that begins as the call ends is not
+// waited for; none begins later.
 type Caller struct {
 	// Log gets what this call logs, beside Options.GuestLog.
 	Log func(GuestRecord)

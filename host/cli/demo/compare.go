@@ -12,11 +12,14 @@ import (
 func (d *show) compare(ctx context.Context) error {
 	d.title("How calls travel: arguments and results through memory that both processes share.")
 	for _, s := range d.host.Status() {
-		why := ""
+		calls, why := "calls", ""
+		if s.Calls == 1 {
+			calls = "call"
+		}
 		if s.Reason != "" {
 			why = ": " + s.Reason
 		}
-		d.note("%-8s process %d, %s, %d calls%s", s.Plugin, s.PID, s.Transport, s.Calls, why)
+		d.note("%-8s process %d, %s, %d %s%s", s.Plugin, s.PID, s.Transport, s.Calls, calls, why)
 		d.report.Transport = s.Transport
 	}
 	if d.report.Transport != "ring" {
