@@ -250,11 +250,13 @@ func (s *Server) tracked(next http.Handler) http.Handler {
 
 // begin serves a message that makes a session.
 func (s *Server) begin(next http.Handler, w http.ResponseWriter, r *http.Request) {
-	live := map[string]bool{}
-	for session := range s.sdk.Sessions() {
-		live[session.ID()] = true
-	}
-	s.clients.keep(live)
+	s.clients.sweep(func() map[string]bool {
+		live := map[string]bool{}
+		for session := range s.sdk.Sessions() {
+			live[session.ID()] = true
+		}
+		return live
+	})
 	evicted, ok := s.clients.reserve(time.Now())
 	if !ok {
 		http.Error(w, fmt.Sprintf("%d sessions are in use (maximum %d)", maxSessions, maxSessions), http.StatusServiceUnavailable)
