@@ -10,7 +10,7 @@ TOOLS       := jq github webfetch notes rogue echo
 NATIVE_GO    = $(shell find examples/notes/plugin internal/seccomp pluginkit shmchan -name '*.go' -not -name '*_test.go' -not -path '*/testdata/*')
 GUESTS      := $(TOOLS:%=bin/tools/%.wasm)
 JAIL_GO      = $(shell find plugins/jail internal/orders internal/seccomp -name '*.go' -not -name '*_test.go' 2>/dev/null)
-HOST_GO      = $(shell find main.go host internal/orders internal/pingpong internal/seccomp policies pluginkit shmchan -name '*.go' -not -name '*_test.go' -not -path '*/testdata/*' 2>/dev/null)
+HOST_GO      = $(shell find main.go host internal/hclscreen internal/orders internal/pingpong internal/seccomp policies pluginkit shmchan -name '*.go' -not -name '*_test.go' -not -path '*/testdata/*' 2>/dev/null)
 # What the host embeds is part of it.
 HOST_EMBEDS  = host/cli/demo/policy.hcl $(wildcard host/cli/scaffold/files/* host/cli/scaffold/files/cases/*)
 GUEST_GO     = $(shell find pluginkit/guest pluginkit/internal -name '*.go' -not -name '*_test.go' -not -path '*/testdata/*')

@@ -9,6 +9,8 @@ import (
 	"strings"
 	"testing"
 	"unicode/utf8"
+
+	"github.com/ringfence/ringfence/internal/hclscreen"
 )
 
 // FuzzParse: no text makes the parser panic, run away or show a secret. What
@@ -50,7 +52,7 @@ func FuzzParse(f *testing.F) {
 			t.Fatalf("a message shows the secret:\n%s", shown.String())
 		}
 		if strings.ContainsFunc(shown.String(), func(r rune) bool {
-			return r != '\n' && r != '\t' && r != '\r' && forbiddenRune(r, utf8.RuneLen(r)) != ""
+			return r != '\n' && r != '\t' && r != '\r' && hclscreen.Forbidden(r, utf8.RuneLen(r)) != ""
 		}) {
 			t.Fatalf("a message steers the terminal: %q", shown.String())
 		}

@@ -5,6 +5,8 @@ import (
 	"unicode/utf8"
 
 	"github.com/hashicorp/hcl/v2/hclsyntax"
+
+	"github.com/ringfence/ringfence/internal/hclscreen"
 )
 
 // printable returns a copy of a policy file that may be shown to anybody: the
@@ -19,7 +21,7 @@ func printable(src sourceFile, tokens hclsyntax.Tokens) []byte {
 	out := bytes.Clone(src.text)
 	for i := 0; i < len(out); {
 		r, size := utf8.DecodeRune(out[i:])
-		if forbiddenRune(r, size) != "" {
+		if hclscreen.Forbidden(r, size) != "" {
 			overwrite(out[i:i+size], '?')
 		}
 		i += size

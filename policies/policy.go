@@ -9,6 +9,8 @@ import (
 	"github.com/hashicorp/hcl/v2"
 	"github.com/hashicorp/hcl/v2/hclparse"
 	"github.com/hashicorp/hcl/v2/hclsyntax"
+
+	"github.com/ringfence/ringfence/internal/hclscreen"
 )
 
 // blockName is what plugins and secrets may be called. Tools are addressed as
@@ -112,7 +114,7 @@ func parse(sources []sourceFile) (map[string]*hcl.File, []*hclsyntax.Body, map[s
 	var diags hcl.Diagnostics
 	for _, s := range sources {
 		dirs[s.name] = s.dir
-		tokens, more := screen(s)
+		tokens, more := hclscreen.Text(s.text, s.name, "policy")
 		shown[s.name] = &hcl.File{Bytes: printable(s, tokens)}
 		if diags = append(diags, more...); more.HasErrors() {
 			continue

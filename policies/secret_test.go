@@ -10,6 +10,8 @@ import (
 	"path/filepath"
 	"strings"
 	"testing"
+
+	"github.com/ringfence/ringfence/internal/hclscreen"
 )
 
 const canary = "canary-Zx81-secret"
@@ -184,7 +186,7 @@ func TestSensitiveValuesStayOut(t *testing.T) {
 // the original, and leaves names readable.
 func TestMaskKeepsPositions(t *testing.T) {
 	src := sourceFile{name: "a.hcl", text: []byte("secret \"s\" {\n  value = \"tok\" # why\n  file = \"keep\"\n}\nvariable \"v\" {\n  default = env(\"NAME\")\n}\n")}
-	tokens, _ := screen(src)
+	tokens, _ := hclscreen.Text(src.text, src.name, "policy")
 	got := printable(src, tokens)
 	want := "secret \"s\" {\n  value = \"***\" # why\n  file = \"keep\"\n}\nvariable \"v\" {\n  default = env(\"NAME\")\n}\n"
 	if !bytes.Equal(got, []byte(want)) {

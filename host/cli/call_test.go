@@ -224,6 +224,9 @@ func TestHelpAndCompletionCoverEveryCommand(t *testing.T) {
 	if out := d.run("__complete", "call", ""); !strings.Contains(out.stdout, "jq.") {
 		t.Errorf("completion of a tool's name: %+v", out)
 	}
+	if out := d.run("__complete", "mcp", "--mark", ""); !strings.HasPrefix(out.stdout, "text\nmeta\n:4") {
+		t.Errorf("completion of a mark: %+v", out)
+	}
 }
 
 func TestDemo(t *testing.T) {

@@ -72,6 +72,7 @@ out.`,
 	cmd.Flags().BoolVar(&f.prefix, "prefix", false, "put the plugin's name before every tool, not only where two plugins have the same")
 	cmd.MarkFlagFilename("token-file")
 	cmd.MarkFlagFilename("log-file")
+	_ = cmd.RegisterFlagCompletionFunc("mark", cobra.FixedCompletions([]string{"text", "meta"}, cobra.ShellCompDirectiveNoFileComp))
 	return cmd
 }
 

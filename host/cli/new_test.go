@@ -112,6 +112,12 @@ func TestNewRefuses(t *testing.T) {
 			t.Errorf("%s: exit code %d\n%s", test.name, code, out)
 		}
 	}
+	// Who has called it by its path is told how make finds it.
+	if out, code, _ := a.run(a.dir, `r=$(command -v ringfence); PATH=/nowhere "$r" new unfound; echo "make test RINGFENCE=$r" >want`); code != 0 {
+		t.Errorf("exit code %d\n%s", code, out)
+	} else if want, err := os.ReadFile(filepath.Join(a.dir, "want")); err != nil || !strings.Contains(out, "  "+string(want)) {
+		t.Errorf("%v: %s is not in\n%s", err, want, out)
+	}
 	left, err := filepath.Glob(filepath.Join(a.dir, "x", "*"))
 	if text, _ := os.ReadFile(filepath.Join(a.dir, "x", "Makefile")); err != nil || len(left) != 1 || string(text) != "mine\n" {
 		t.Errorf("it left %v with %q", left, text)

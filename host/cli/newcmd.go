@@ -3,6 +3,7 @@ package cli
 import (
 	"fmt"
 	"os"
+	"os/exec"
 	"path/filepath"
 	"strings"
 
@@ -79,8 +80,7 @@ func (a *app) create(p scaffold.Plan) error {
 	if err != nil {
 		return usagef("%s", err)
 	}
-	next := []string{"cd " + shellWord(p.Dir)}
-	next = append(next, "make test", "make call")
+	next := []string{"cd " + shellWord(p.Dir), "make test" + notInPath(), "make call" + notInPath()}
 	if a.json {
 		return a.printJSON(created{true, p.Name, p.Dir, p.SDK, files, next})
 	}
@@ -92,6 +92,22 @@ func (a *app) create(p scaffold.Plan) error {
 		fmt.Fprintf(a.out, "It is built against the checkout %s (go.mod).\n", p.SDK)
 	}
 	return nil
+}
+
+// notInPath tells make where this program is, unless the one that a shell finds is this.
+func notInPath() string {
+	program, err := os.Executable()
+	if err != nil {
+		return ""
+	}
+	if found, err := exec.LookPath("ringfence"); err == nil {
+		here, err1 := os.Stat(program)
+		there, err2 := os.Stat(found)
+		if err1 == nil && err2 == nil && os.SameFile(here, there) {
+			return ""
+		}
+	}
+	return " RINGFENCE=" + shellWord(program)
 }
 
 // resolved is a path that holds wherever it is read, and whatever links lead there.

@@ -102,6 +102,9 @@ func (s *Server) handler(token string) http.Handler {
 	}, &auth.RequireBearerTokenOptions{AllowMissingExpiration: true})
 	authorized := authorize(s.bounded(s.tracked(protocol)))
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		// Attack: without a token, a body is announced and never sent. net/http waits
+		// for it before it answers a refusal, and the connection would be taken for ever.
+		_ = http.NewResponseController(w).SetReadDeadline(time.Now().Add(s.times.body))
 		w.Header().Set("X-Content-Type-Options", "nosniff")
 		switch {
 		case !isLocalName(r.Host):
@@ -147,13 +150,13 @@ func localOrigins(origins []string) bool {
 	return len(origins) <= 1
 }
 
-// bounded reads the body, for which a client has its time, and gives every write
-// of the answer its time: a slow client costs a goroutine, and not for long.
+// bounded reads the body, for which a client has the time that handler gives it, and
+// gives every write of the answer its time: a slow client costs a goroutine, and not
+// for long.
 func (s *Server) bounded(next http.Handler) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		w.Header().Del("WWW-Authenticate")
 		control := http.NewResponseController(w)
-		_ = control.SetReadDeadline(time.Now().Add(s.times.body))
 		body, err := io.ReadAll(http.MaxBytesReader(w, r.Body, maxMessage))
 		var tooLarge *http.MaxBytesError
 		switch {
@@ -247,11 +250,13 @@ func (s *Server) tracked(next http.Handler) http.Handler {
 
 // begin serves a message that makes a session.
 func (s *Server) begin(next http.Handler, w http.ResponseWriter, r *http.Request) {
-	live := map[string]bool{}
-	for session := range s.sdk.Sessions() {
-		live[session.ID()] = true
-	}
-	s.clients.keep(live)
+	s.clients.sweep(func() map[string]bool {
+		live := map[string]bool{}
+		for session := range s.sdk.Sessions() {
+			live[session.ID()] = true
+		}
+		return live
+	})
 	evicted, ok := s.clients.reserve(time.Now())
 	if !ok {
 		http.Error(w, fmt.Sprintf("%d sessions are in use (maximum %d)", maxSessions, maxSessions), http.StatusServiceUnavailable)

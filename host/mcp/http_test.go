@@ -155,9 +155,14 @@ func TestSlowClients(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	for name, begin := range map[string]string{
-		"in the head": "POST /mcp HTTP/1.1\r\nHost: localhost\r\nX-Slow: ",
-		"in the body": "POST /mcp HTTP/1.1\r\nHost: localhost\r\nAuthorization: Bearer " + token + "\r\nContent-Length: 1000\r\n\r\n{",
+	for name, tt := range map[string]struct {
+		begin string
+		want  int // or closed without a word
+	}{
+		"in the head":                  {"POST /mcp HTTP/1.1\r\nHost: localhost\r\nX-Slow: ", http.StatusRequestTimeout},
+		"in the body":                  {"POST /mcp HTTP/1.1\r\nHost: localhost\r\nAuthorization: Bearer " + token + "\r\nContent-Length: 1000\r\n\r\n{", http.StatusRequestTimeout},
+		"in the body, without a token": {"POST /mcp HTTP/1.1\r\nHost: localhost\r\nContent-Length: 1000\r\n\r\n{", http.StatusUnauthorized},
+		"in the body, a rebound name":  {"POST /mcp HTTP/1.1\r\nHost: evil.example\r\nContent-Length: 1000\r\n\r\n{", http.StatusForbidden},
 	} {
 		t.Run(name, func(t *testing.T) {
 			c, err := net.Dial("tcp", u.Host)
@@ -165,15 +170,15 @@ func TestSlowClients(t *testing.T) {
 				t.Fatal(err)
 			}
 			defer c.Close()
-			fmt.Fprint(c, begin)
+			fmt.Fprint(c, tt.begin)
 			// The test would time out if the server waited.
 			response, err := http.ReadResponse(bufio.NewReader(c), nil)
 			if err != nil {
 				return // closed without a word
 			}
 			defer response.Body.Close()
-			if response.StatusCode != http.StatusRequestTimeout {
-				t.Errorf("got %d", response.StatusCode)
+			if response.StatusCode != tt.want {
+				t.Errorf("got %d, want %d", response.StatusCode, tt.want)
 			}
 		})
 	}

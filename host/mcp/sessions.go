@@ -2,6 +2,8 @@ package mcp
 
 import (
 	"context"
+	"maps"
+	"slices"
 	"sync"
 	"time"
 )
@@ -111,12 +113,17 @@ func (s *sessions) remove(id string) {
 	}
 }
 
-// keep forgets all sessions but these, which the protocol's server still has.
-func (s *sessions) keep(live map[string]bool) {
+// sweep forgets the sessions that the protocol's server has no more. What is live is
+// asked for last: a session that begins meanwhile is neither missed nor forgotten.
+func (s *sessions) sweep(live func() map[string]bool) {
+	s.mu.Lock()
+	known := slices.Collect(maps.Keys(s.byID))
+	s.mu.Unlock()
+	now := live()
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	for id := range s.byID {
-		if !live[id] {
+	for _, id := range known {
+		if !now[id] {
 			s.remove(id)
 		}
 	}

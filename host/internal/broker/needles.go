@@ -32,9 +32,10 @@ const layers = 3
 //
 // Each is looked for in the text as it came and in its plain form (plain.go):
 // with percent, backslash and HTML escapes resolved, wholly or here and there, and
-// without white space, so that a line break inside base64 hides nothing. The plain
-// form is taken again of the plain form, up to layers times: a redirect to a login
-// page escapes a URL in a URL, and JSON in JSON has \\\/ for a slash.
+// without white space and zeros, so that a line break inside base64 hides nothing, nor
+// does UTF-16. The plain form is taken again of the plain form, up to layers times: a
+// redirect to a login page escapes a URL in a URL, and JSON in JSON has \\\/ for a
+// slash.
 //
 // What is not found: a secret that the server encrypts, reverses, splits over
 // several responses, encodes in base64 twice or compresses itself. A server that

@@ -6,8 +6,11 @@ import (
 )
 
 // plainer writes a stream in its plain form, block by block: %41, \u0041 and
-// &#x41; become A, \/ becomes /, and white space, escaped or not, is dropped. It
-// is for searching only: the result means nothing else.
+// &#x41; become A, \/ becomes /, and white space and zeros, escaped or not, are
+// dropped. It is for searching only: the result means nothing else.
+//
+// Attack: some servers take from a request the charset in which they answer. ASCII in
+// UTF-16 or UTF-32, in either byte order, is itself with zeros in between.
 type plainer struct {
 	pending []byte // an escape whose end has not come yet, shorter than longestEntity
 	out     []byte // reused; a result holds until the next call
@@ -62,7 +65,7 @@ func withoutSpace(b []byte) []byte {
 }
 
 // special marks the bytes that ordinary stops at.
-var special = [256]bool{' ': true, '\t': true, '\n': true, '\r': true, '%': true, '\\': true, '&': true}
+var special = [256]bool{0: true, ' ': true, '\t': true, '\n': true, '\r': true, '%': true, '\\': true, '&': true}
 
 // ordinary counts the bytes before the next special one.
 func ordinary(b []byte) int {
@@ -87,6 +90,7 @@ func escape(b []byte) (size int, whole bool) {
 		size = 6
 	case b[0] == '\\' && len(b) > 1 && b[1] == 'x':
 		size = 4
+	case b[0] == '\\' && len(b) > 1 && b[1] == 0: // the next layer has what it escapes
 	case b[0] == '\\':
 		size = 2
 	}
@@ -160,7 +164,7 @@ func (p *plainer) emit(e []byte) {
 
 func (p *plainer) emitByte(c byte) {
 	switch c {
-	case ' ', '\t', '\n', '\r':
+	case 0, ' ', '\t', '\n', '\r':
 	default:
 		p.out = append(p.out, c)
 	}

@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"context"
 	"encoding/base64"
+	"encoding/binary"
 	"encoding/hex"
 	"encoding/json"
 	"fmt"
@@ -36,19 +37,41 @@ func wrapped(s, with string) string {
 	return out.String() + s
 }
 
+// wide has so many bytes for each character.
+func wide(order binary.AppendByteOrder, size int, s string) string {
+	var out []byte
+	for _, r := range s {
+		if size == 2 {
+			out = order.AppendUint16(out, uint16(r))
+		} else {
+			out = order.AppendUint32(out, uint32(r))
+		}
+	}
+	return string(out)
+}
+
 // echoes are the ways in which a server that means no harm hands back what it
 // was sent.
 var echoes = map[string]func(secret string) string{
-	"plain":                         func(s string) string { return "you sent " + s },
-	"base64":                        func(s string) string { return base64.StdEncoding.EncodeToString([]byte(s)) },
-	"base64 of user and secret":     func(s string) string { return base64.StdEncoding.EncodeToString([]byte("me:" + s)) },
-	"base64, offset 1":              func(s string) string { return base64.StdEncoding.EncodeToString([]byte("x" + s + "yz")) },
-	"base64, offset 2":              func(s string) string { return base64.StdEncoding.EncodeToString([]byte("xx" + s + "y")) },
-	"base64url, no padding":         func(s string) string { return base64.RawURLEncoding.EncodeToString([]byte("x" + s)) },
-	"base64url, offset 2":           func(s string) string { return base64.URLEncoding.EncodeToString([]byte("{}" + s)) },
-	"base64 in lines":               func(s string) string { return wrapped(base64.StdEncoding.EncodeToString([]byte(s)), "\r\n") },
-	"base64 in lines inside JSON":   func(s string) string { return wrapped(base64.StdEncoding.EncodeToString([]byte(s)), `\n`) },
-	"hex":                           func(s string) string { return hex.EncodeToString([]byte(s)) },
+	"plain":                       func(s string) string { return "you sent " + s },
+	"base64":                      func(s string) string { return base64.StdEncoding.EncodeToString([]byte(s)) },
+	"base64 of user and secret":   func(s string) string { return base64.StdEncoding.EncodeToString([]byte("me:" + s)) },
+	"base64, offset 1":            func(s string) string { return base64.StdEncoding.EncodeToString([]byte("x" + s + "yz")) },
+	"base64, offset 2":            func(s string) string { return base64.StdEncoding.EncodeToString([]byte("xx" + s + "y")) },
+	"base64url, no padding":       func(s string) string { return base64.RawURLEncoding.EncodeToString([]byte("x" + s)) },
+	"base64url, offset 2":         func(s string) string { return base64.URLEncoding.EncodeToString([]byte("{}" + s)) },
+	"base64 in lines":             func(s string) string { return wrapped(base64.StdEncoding.EncodeToString([]byte(s)), "\r\n") },
+	"base64 in lines inside JSON": func(s string) string { return wrapped(base64.StdEncoding.EncodeToString([]byte(s)), `\n`) },
+	"hex":                         func(s string) string { return hex.EncodeToString([]byte(s)) },
+	"UTF-16":                      func(s string) string { return wide(binary.LittleEndian, 2, "you sent "+s+".") },
+	"UTF-16, big end first":       func(s string) string { return wide(binary.BigEndian, 2, s) },
+	"UTF-32":                      func(s string) string { return wide(binary.LittleEndian, 4, s+s) },
+	"UTF-32, big end first":       func(s string) string { return wide(binary.BigEndian, 4, "x"+s) },
+	"base64 in UTF-16": func(s string) string {
+		return wide(binary.LittleEndian, 2, base64.StdEncoding.EncodeToString([]byte("me:"+s)))
+	},
+	"JSON escapes in UTF-16":        func(s string) string { return wide(binary.BigEndian, 2, escapeAll(`\u%04x`, s)) },
+	"percent-encoded in UTF-16":     func(s string) string { return wide(binary.LittleEndian, 2, escapeAll("%%%02x", s)) },
 	"hex, upper case":               func(s string) string { return strings.ToUpper(hex.EncodeToString([]byte(s))) },
 	"percent-encoded":               url.QueryEscape,
 	"percent-encoded path":          url.PathEscape,
@@ -96,7 +119,7 @@ func TestEchoedCredentialIsWithheld(t *testing.T) {
 						_, _ = w.Write(bytes.Repeat([]byte("0123456789abcde\n"), 1<<17))
 						_, _ = io.WriteString(w, text+strings.Repeat(".", 99_999))
 					case "header":
-						w.Header().Set("X-Echo", strings.NewReplacer("\r", "", "\n", "").Replace(text))
+						w.Header().Set("X-Echo", strings.NewReplacer("\r", "", "\n", "", "\x00", "").Replace(text))
 					case "gzip":
 						w.Header().Set("Content-Encoding", "gzip")
 						_, _ = w.Write(packed([]byte(text)))

@@ -128,6 +128,13 @@ func TestMistakesInCases(t *testing.T) {
 		{"a file of somebody else", "case \"a\" {\n tool = \"t\"\n input = file(\"../x\")\n expect {\n }\n}", "is not inside the plugin's folder"},
 		{"a link that leads out", "case \"a\" {\n tool = \"t\"\n input = file(\"link\")\n expect {\n }\n}", "escapes"},
 		{"a named pipe", "case \"a\" {\n tool = \"t\"\n input = file(\"pipe\")\n expect {\n }\n}", "is not a regular file"},
+		{"text that steers a terminal", "case \"a\" {\n inptu = \"\x1b[31m\"\n}", "control character U+001B in the file of cases"},
+		{"a name that steers a terminal", "case \"a\\u001b[2J\" {\n tool = \"t\"\n expect {\n }\n}", "is not one printable line"},
+		{"a name of two lines", "case \"a\\n9 cases passed\" {\n tool = \"t\"\n expect {\n }\n}", "is not one printable line"},
+		{"nesting without end", "case \"a\" {\n input = " + strings.Repeat("[", 2<<20) + "\n}", "file of cases is nested too deep"},
+		{"a number without end", "case \"a\" {\n input = " + strings.Repeat("9", 3<<20) + "\n}", "number is too long"},
+		{"a grant that nests without end", "case \"a\" {\n tool = \"t\"\n grant_hcl = \"a = " + strings.Repeat("[", 2<<20) + "\"\n expect {\n }\n}", "grant is nested too deep"},
+		{"JSON that nests without end", "case \"a\" {\n tool = \"t\"\n input = jsondecode(\"" + strings.Repeat("[", 2<<20) + "\")\n expect {\n }\n}", "JSON that nests deeper than 128"},
 		{"a grant that goes on with another plugin", "case \"a\" {\n tool = \"t\"\n grant_hcl = \"}\\nplugin \\\"x\\\" {\"\n expect {\n }\n}", "A grant that is not whole"},
 	}
 	for _, test := range tests {
@@ -143,6 +150,40 @@ func TestMistakesInCases(t *testing.T) {
 				t.Errorf("got %v, want %s", err, test.want)
 			}
 		})
+	}
+}
+
+func TestJSONThatMustNotReachTheParser(t *testing.T) {
+	for name, tt := range map[string]struct{ text, want string }{
+		"arrays":         {strings.Repeat("[", 2<<20), "file of cases is nested too deep"},
+		"a template":     {`{"case":{"a":{"tool":"t","input":"${` + strings.Repeat("[", 2<<20) + `}","expect":{}}}}`, "file of cases is nested too deep"},
+		"another escape": {`{"case":{"a":{"tool":"t","input":"\u0024{` + strings.Repeat("!", 2<<20) + `true}","expect":{}}}}`, "expression is too long"},
+		"a terminal":     {"{\"case\": \"\u009b2J\"}", "control character U+009B"},
+	} {
+		path := filepath.Join(t.TempDir(), "x.case.json")
+		if err := os.WriteFile(path, []byte(tt.text), 0o600); err != nil {
+			t.Fatal(err)
+		}
+		if _, err := Find(path, "m.wasm"); err == nil || !strings.Contains(err.Error(), tt.want) {
+			t.Errorf("%s: got %.300v, want %s", name, err, tt.want)
+		}
+	}
+}
+
+// TestFilesOfAnUnprintableName: a report names them.
+func TestFilesOfAnUnprintableName(t *testing.T) {
+	dir := t.TempDir()
+	for _, name := range []string{"a\x1b[2J.case.hcl", "a\x1b[2J/b.case.hcl"} {
+		file := filepath.Join(dir, name)
+		if err := errors.Join(os.MkdirAll(filepath.Dir(file), 0o700), os.WriteFile(file, []byte("case \"a\" {\n}"), 0o600)); err != nil {
+			t.Fatal(err)
+		}
+		if _, err := Find(dir, "m.wasm"); err == nil || !strings.Contains(err.Error(), `.case.hcl" is not the name`) || !strings.Contains(err.Error(), `a\x1b[2J`) {
+			t.Errorf("%q: got %v", name, err)
+		}
+		if err := os.Remove(file); err != nil {
+			t.Fatal(err)
+		}
 	}
 }
 

@@ -16,6 +16,7 @@ import (
 	"github.com/hashicorp/hcl/v2/hclwrite"
 	"github.com/zclconf/go-cty/cty"
 
+	"github.com/ringfence/ringfence/internal/hclscreen"
 	"github.com/ringfence/ringfence/policies"
 )
 
@@ -82,7 +83,10 @@ func (c *Case) checkFiles() error {
 // cases: text that closed the plugin's block could go on with settings of the host,
 // secrets and other plugins.
 func checkGrant(inside string) error {
-	_, diags := hclsyntax.ParseConfig([]byte(inside), "grant_hcl", hcl.InitialPos)
+	_, diags := hclscreen.Text([]byte(inside), "grant_hcl", "grant")
+	if !diags.HasErrors() {
+		_, diags = hclsyntax.ParseConfig([]byte(inside), "grant_hcl", hcl.InitialPos)
+	}
 	if diags.HasErrors() {
 		return errors.New(diags[0].Summary + ": " + diags[0].Detail)
 	}

@@ -10,12 +10,14 @@ import (
 	"regexp"
 	"strings"
 	"syscall"
+	"unicode"
 
 	"github.com/hashicorp/hcl/v2"
 	"github.com/hashicorp/hcl/v2/gohcl"
 	"github.com/hashicorp/hcl/v2/hclparse"
 	"github.com/hashicorp/hcl/v2/hclsyntax"
 
+	"github.com/ringfence/ringfence/internal/hclscreen"
 	"github.com/ringfence/ringfence/policies"
 )
 
@@ -175,6 +177,9 @@ func list(path string) ([]string, error) {
 		case entry.IsDir() && name != path && (strings.HasPrefix(entry.Name(), ".") || entry.Name() == "node_modules"):
 			return fs.SkipDir
 		case entry.Type().IsRegular() && isCase(entry.Name()):
+			if !printable(strings.TrimPrefix(name, path)) {
+				return fmt.Errorf("%q is not the name of a file of cases: it is not printable", name)
+			}
 			names = append(names, name)
 		}
 		if len(names) > maxFiles {
@@ -186,6 +191,11 @@ func list(path string) ([]string, error) {
 		err = fmt.Errorf("there are no cases in %s: write one to NAME.case.hcl", path)
 	}
 	return names, err
+}
+
+// printable says whether a name is one line that steers no terminal.
+func printable(name string) bool {
+	return !strings.ContainsFunc(name, func(r rune) bool { return !unicode.IsPrint(r) })
 }
 
 func isCase(name string) bool {
@@ -219,6 +229,10 @@ func (r *reader) file(name string) []Case {
 	var diags hcl.Diagnostics
 	context := evalContext(filepath.Dir(name))
 	isJSON := strings.HasSuffix(name, ".json")
+	if diags = screen(text, name); diags.HasErrors() { // before the parser keeps it to be shown
+		r.diags = append(r.diags, diags...)
+		return nil
+	}
 	if isJSON {
 		parsed, diags = r.parser.ParseJSON(text, name)
 	} else {
@@ -250,11 +264,25 @@ func (r *reader) file(name string) []Case {
 			r.errorf(b.Range, "Two cases of one name", "There is another case %q in this file.", b.Name)
 		}
 		seen[b.Name] = true
+		// Attack: a name that prints a line of its own, "12 cases passed".
+		if !printable(b.Name) {
+			r.errorf(b.Range, "Not the name of a case", "%q is not one printable line.", b.Name)
+		}
 		c := Case{Name: b.Name, File: name, Line: b.Range.Start.Line, Tool: b.Tool, Module: module, plugin: pluginName(module), files: b.Files}
 		r.fill(&c, b, context, parsed, text)
 		cases = append(cases, c)
 	}
 	return cases
+}
+
+// screen refuses what must not reach a parser, nor a terminal: cases come with a plugin.
+func screen(text []byte, name string) (diags hcl.Diagnostics) {
+	const what = "file of cases"
+	if strings.HasSuffix(name, ".json") {
+		return hclscreen.JSON(text, name, what)
+	}
+	_, diags = hclscreen.Text(text, name, what)
+	return diags
 }
 
 // fill reads what a case gives to its call.

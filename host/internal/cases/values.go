@@ -15,6 +15,8 @@ import (
 	"github.com/zclconf/go-cty/cty/function"
 	"github.com/zclconf/go-cty/cty/function/stdlib"
 	ctyjson "github.com/zclconf/go-cty/cty/json"
+
+	"github.com/ringfence/ringfence/host/internal/content"
 )
 
 // evalContext is what the expressions of a file can use: file("…"), relative to the
@@ -28,8 +30,21 @@ func evalContext(dir string) *hcl.EvalContext {
 			return cty.StringVal(string(text)), err
 		},
 	})
+	// What it decodes can come from a file, and it recurses as deep as that nests.
+	decode := function.New(&function.Spec{
+		Params: []function.Parameter{{Name: "json", Type: cty.String}},
+		Type: func(args []cty.Value) (cty.Type, error) {
+			if args[0].IsKnown() {
+				if err := content.CheckDepth([]byte(args[0].AsString())); err != nil {
+					return cty.NilType, err
+				}
+			}
+			return stdlib.JSONDecodeFunc.ReturnTypeForValues(args)
+		},
+		Impl: func(args []cty.Value, _ cty.Type) (cty.Value, error) { return stdlib.JSONDecodeFunc.Call(args) },
+	})
 	return &hcl.EvalContext{Functions: map[string]function.Function{
-		"file": file, "jsondecode": stdlib.JSONDecodeFunc, "jsonencode": stdlib.JSONEncodeFunc,
+		"file": file, "jsondecode": decode, "jsonencode": stdlib.JSONEncodeFunc,
 		"format": stdlib.FormatFunc, "join": stdlib.JoinFunc, "trimspace": stdlib.TrimSpaceFunc,
 	}}
 }

@@ -1,7 +1,12 @@
-package policies
+// Package hclscreen looks at HCL before it is parsed, and refuses what must not reach
+// the parser or a reviewer's eyes: what nests without end, numbers without end, and
+// characters by which a file reads differently from what it means.
+package hclscreen
 
 import (
+	"encoding/json"
 	"fmt"
+	"strings"
 	"unicode/utf8"
 
 	"github.com/hashicorp/hcl/v2"
@@ -22,24 +27,88 @@ const (
 	maxDigits = 18
 )
 
-// screen refuses text that must not reach the parser or a reviewer's eyes.
-func screen(src sourceFile) (hclsyntax.Tokens, hcl.Diagnostics) {
-	if diags := screenCharacters(src); diags.HasErrors() {
+// Text screens the text of a file in HCL's own syntax. what is what the file is, such
+// as "policy", for the messages.
+func Text(text []byte, name, what string) (hclsyntax.Tokens, hcl.Diagnostics) {
+	if diags := characters(text, name, what); diags.HasErrors() {
 		return nil, diags
 	}
-	tokens, _ := hclsyntax.LexConfig(src.text, src.name, hcl.InitialPos)
-	return tokens, screenTokens(tokens)
+	tokens, _ := hclsyntax.LexConfig(text, name, hcl.InitialPos)
+	return tokens, screen(tokens, what)
 }
 
-// screenCharacters refuses what makes a file read differently from what it
+// maxJSON bounds how deep objects and arrays of HCL's JSON nest.
+const maxJSON = 128
+
+// JSON screens the text of a file in HCL's JSON, whose strings are templates.
+//
+// It does not decode: what is no JSON is for the parser to refuse, which recurses on
+// that, too.
+func JSON(text []byte, name, what string) hcl.Diagnostics {
+	if diags := characters(text, name, what); diags.HasErrors() {
+		return diags
+	}
+	pos, depth := hcl.InitialPos, 0
+	for pos.Byte < len(text) {
+		size := 1
+		switch text[pos.Byte] {
+		case '\n':
+			pos.Line, pos.Column = pos.Line+1, 0
+		case '[', '{':
+			if depth++; depth > maxJSON {
+				return refuse(hcl.Range{Filename: name, Start: pos, End: pos}, what+" is nested too deep", fmt.Sprintf("Objects and arrays may be inside each other at most %d deep.", maxJSON))
+			}
+		case ']', '}':
+			depth--
+		case '"':
+			size = quoted(text[pos.Byte:])
+			if diags := template(text[pos.Byte:pos.Byte+size], hcl.Range{Filename: name, Start: pos, End: pos}, what); diags.HasErrors() {
+				return diags
+			}
+		}
+		pos.Byte += size
+		pos.Column += size
+	}
+	return nil
+}
+
+// quoted is the length of the JSON string that text begins with, or of the rest of the
+// text if it does not end.
+func quoted(text []byte) int {
+	for i := 1; i < len(text); i++ {
+		switch text[i] {
+		case '\\':
+			i++
+		case '"':
+			return i + 1
+		}
+	}
+	return len(text)
+}
+
+// template screens a JSON string.
+func template(literal []byte, at hcl.Range, what string) hcl.Diagnostics {
+	var text string
+	if json.Unmarshal(literal, &text) != nil || !strings.Contains(text, "${") && !strings.Contains(text, "%{") {
+		return nil // for the parser to refuse, or plain
+	}
+	tokens, _ := hclsyntax.LexTemplate([]byte(text), at.Filename, at.Start)
+	diags := screen(tokens, what)
+	for _, d := range diags {
+		d.Subject = &at // the positions inside are not those in the file
+	}
+	return diags
+}
+
+// characters refuses what makes a file read differently from what it
 // means: control characters (they also move the cursor when a terminal shows
 // the line) and bidirectional overrides ("Trojan Source", CVE-2021-42574: a
 // reviewed allow rule that is in truth inside a comment).
-func screenCharacters(src sourceFile) hcl.Diagnostics {
+func characters(text []byte, name, what string) hcl.Diagnostics {
 	pos := hcl.InitialPos
-	for pos.Byte < len(src.text) {
-		r, size := utf8.DecodeRune(src.text[pos.Byte:])
-		if what := forbiddenRune(r, size); what != "" {
+	for pos.Byte < len(text) {
+		r, size := utf8.DecodeRune(text[pos.Byte:])
+		if bad := Forbidden(r, size); bad != "" {
 			end := pos
 			end.Byte += size
 			end.Column++
@@ -49,9 +118,9 @@ func screenCharacters(src sourceFile) hcl.Diagnostics {
 			}
 			return hcl.Diagnostics{{
 				Severity: hcl.DiagError,
-				Summary:  what + " in the policy",
-				Detail:   "A policy must read the same to a person, a terminal and the parser. " + remedy,
-				Subject:  &hcl.Range{Filename: src.name, Start: pos, End: end},
+				Summary:  bad + " in the " + what,
+				Detail:   "A " + what + " must read the same to a person, a terminal and the parser. " + remedy,
+				Subject:  &hcl.Range{Filename: name, Start: pos, End: end},
 			}}
 		}
 		pos.Byte += size
@@ -64,8 +133,8 @@ func screenCharacters(src sourceFile) hcl.Diagnostics {
 	return nil
 }
 
-// forbiddenRune names what is wrong with a rune, or returns "".
-func forbiddenRune(r rune, size int) string {
+// Forbidden names what is wrong with a rune, or returns "".
+func Forbidden(r rune, size int) string {
 	switch {
 	case r == utf8.RuneError && size <= 1:
 		return "bytes that are not UTF-8"
@@ -92,7 +161,7 @@ type level struct {
 }
 
 // screenTokens bounds nesting, chained operators and number literals.
-func screenTokens(tokens hclsyntax.Tokens) hcl.Diagnostics {
+func screen(tokens hclsyntax.Tokens, what string) hcl.Diagnostics {
 	levels := []level{{braces: true}}
 	for _, t := range tokens {
 		top := &levels[len(levels)-1]
@@ -120,7 +189,7 @@ func screenTokens(tokens hclsyntax.Tokens) hcl.Diagnostics {
 			}
 		case hclsyntax.TokenNumberLit:
 			if !plainNumber(t.Bytes) {
-				return tokenError(t, "number is too long", fmt.Sprintf("Write numbers with at most %d digits and without an exponent.", maxDigits))
+				return refuse(t.Range, "number is too long", fmt.Sprintf("Write numbers with at most %d digits and without an exponent.", maxDigits))
 			}
 		default:
 			if isOperator(t.Type) {
@@ -128,10 +197,10 @@ func screenTokens(tokens hclsyntax.Tokens) hcl.Diagnostics {
 			}
 		}
 		if len(levels) > maxNesting {
-			return tokenError(t, "policy is nested too deep", fmt.Sprintf("Brackets, quotes and templates may be inside each other at most %d deep.", maxNesting))
+			return refuse(t.Range, what+" is nested too deep", fmt.Sprintf("Brackets, quotes and templates may be inside each other at most %d deep.", maxNesting))
 		}
 		if levels[len(levels)-1].operators > maxOperators || top.operators > maxOperators {
-			return tokenError(t, "expression is too long", fmt.Sprintf("One expression may have at most %d operators.", maxOperators))
+			return refuse(t.Range, "expression is too long", fmt.Sprintf("One expression may have at most %d operators.", maxOperators))
 		}
 	}
 	return nil
@@ -157,7 +226,6 @@ func plainNumber(lit []byte) bool {
 	return len(lit) <= maxDigits
 }
 
-func tokenError(t hclsyntax.Token, summary, detail string) hcl.Diagnostics {
-	rng := t.Range
-	return hcl.Diagnostics{{Severity: hcl.DiagError, Summary: summary, Detail: detail, Subject: &rng}}
+func refuse(at hcl.Range, summary, detail string) hcl.Diagnostics {
+	return hcl.Diagnostics{{Severity: hcl.DiagError, Summary: summary, Detail: detail, Subject: &at}}
 }
