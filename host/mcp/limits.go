@@ -24,6 +24,8 @@ const (
 	maxRequests = 256
 	// maxLine is where a log or progress message is cut.
 	maxLine = 4 << 10
+	// maxWatched is how many resources a session may watch.
+	maxWatched = 256
 	// longestURI is the longest that a client may name.
 	longestURI = 2 << 10
 	// maxNotices is how many messages of a call wait for a slow client; more

@@ -105,6 +105,22 @@ func TestResourcesAndTemplates(t *testing.T) {
 	if err := s.Subscribe(t.Context(), &sdk.SubscribeParams{URI: "test://nope"}); err == nil {
 		t.Error("what is not there can be watched")
 	}
+	for i := range 255 { // with the one above as many as a session may watch
+		if err := s.Subscribe(t.Context(), &sdk.SubscribeParams{URI: fmt.Sprintf("test://template/%d/data", i)}); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if err := s.Subscribe(t.Context(), &sdk.SubscribeParams{URI: "test://template/more/data"}); err == nil || !strings.Contains(err.Error(), "unsubscribe") {
+		t.Errorf("one more than the limit: %v", err)
+	}
+	if err := s.Unsubscribe(t.Context(), &sdk.UnsubscribeParams{URI: "test://template/7/data"}); err != nil {
+		t.Error(err)
+	}
+	for range 2 { // the same twice counts once
+		if err := s.Subscribe(t.Context(), &sdk.SubscribeParams{URI: "test://template/more/data"}); err != nil {
+			t.Error(err)
+		}
+	}
 	call(t, s, "touch", `{}`)
 	if uri := <-watched; uri != "test://watched-resource" {
 		t.Errorf("%s has changed", uri)

@@ -6,6 +6,7 @@ import (
 	"maps"
 	"slices"
 
+	"github.com/modelcontextprotocol/go-sdk/jsonrpc"
 	sdk "github.com/modelcontextprotocol/go-sdk/mcp"
 	"github.com/yosida95/uritemplate/v3"
 
@@ -133,13 +134,36 @@ func (s *Server) readResource(ctx context.Context, req *sdk.ReadResourceRequest,
 
 // subscribe lets a client watch what is offered; nothing else changes.
 func (s *Server) subscribe(_ context.Context, req *sdk.SubscribeRequest) error {
-	if s.watchable(req.Params.URI) {
-		return nil
+	if !s.watchable(req.Params.URI) {
+		return sdk.ResourceNotFoundError(req.Params.URI)
 	}
-	return sdk.ResourceNotFoundError(req.Params.URI)
+	live := map[*sdk.ServerSession]bool{}
+	for session := range s.sdk.Sessions() {
+		live[session] = true
+	}
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	maps.DeleteFunc(s.watching, func(session *sdk.ServerSession, _ map[string]bool) bool {
+		return !live[session] && session != req.Session
+	})
+	uris := s.watching[req.Session]
+	if len(uris) >= maxWatched && !uris[req.Params.URI] {
+		return &jsonrpc.Error{Code: jsonrpc.CodeInvalidParams, Message: fmt.Sprintf("this session watches %d resources already, as many as it may: unsubscribe from some", maxWatched)}
+	}
+	if uris == nil {
+		uris = map[string]bool{}
+		s.watching[req.Session] = uris
+	}
+	uris[req.Params.URI] = true
+	return nil
 }
 
-func (s *Server) unsubscribe(context.Context, *sdk.UnsubscribeRequest) error { return nil }
+func (s *Server) unsubscribe(_ context.Context, req *sdk.UnsubscribeRequest) error {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	delete(s.watching[req.Session], req.Params.URI)
+	return nil
+}
 
 func (s *Server) watchable(uri string) bool {
 	if len(uri) > longestURI {

@@ -61,6 +61,9 @@ type Server struct {
 	offers  map[string]host.Offer
 	offered offered
 	prompts map[string]owned // by the name that clients know
+	// watching has the resources that each session has subscribed to: a template stands
+	// for as many as a client likes to name.
+	watching map[*sdk.ServerSession]map[string]bool
 }
 
 // New makes a server and begins to start the host's plugins, to learn what they
@@ -79,6 +82,7 @@ func newServer(h *host.Host, policy *policies.Policy, opts Options, patience tim
 	s := &Server{
 		host: h, opts: opts, gate: newGate(), clients: newSessions(), times: usualTimes,
 		settled: make(chan struct{}), offers: map[string]host.Offer{},
+		watching: map[*sdk.ServerSession]map[string]bool{},
 	}
 	for _, p := range policy.Plugins() {
 		s.plugins = append(s.plugins, p.Name())
