@@ -139,7 +139,7 @@ func wantTranscript(t *testing.T, demo string) {
 		t.Fatalf("the README shows too little of the demo:\n%s", text)
 	}
 	took := regexp.MustCompile(`^ *[0-9.]+(ms|s|µs)\b`)
-	varying := regexp.MustCompile(`127\.0\.0\.1:\d+|\d+(\.\d+)?s \(cpu|\(\d+ in use\)`)
+	varying := regexp.MustCompile(`127\.0\.0\.1:\d+|\d+(\.\d+)?s \(cpu|\(\d+ in use\)|process \d+|gRPC +[0-9.]+ .?s  ring +[0-9.]+ .?s  \d+ times`)
 	demo = varying.ReplaceAllString(demo, "*")
 	for line := range strings.Lines(text) {
 		if took.MatchString(line) {
