@@ -124,6 +124,8 @@ func TestSensitiveFilesAreNotServed(t *testing.T) {
 		w.put(p, "key")
 		w.refused(p, ErrRefused)
 	}
+	w.put("vendor/.git/.ringfence-x", "half")
+	w.refused("vendor/.git/.ringfence-x", ErrRefused)
 	for _, p := range []string{"public/ca.pem", ".envrc", "sub/.envrc", "vendor/.git/config", "environment", "monkey", "key", ".gitignore"} {
 		w.put(p, "named")
 		if got, err := w.read(p); got != "named" || err != nil {
@@ -159,6 +161,11 @@ func TestNamesThatAFileSystemTakesForOthers(t *testing.T) {
 		"a short name":           "GIT~1/config",
 		"a short name of a file": "CREDEN~1.JSO",
 		"the host's own, folded": ".RINGFENCE-x",
+		"a port":                 "localhost:8443.key",
+		"a port, full width":     "localhost\uff1a8443.key",
+		"a folder and a port":    "host:backup.git/config",
+		"a sign with a slash":    "\u2105.pem",
+		"a slash, full width":    "servers\uff0fprod.env",
 	} {
 		w.put(path, "key")
 		if _, err := w.read(path); !errors.Is(err, ErrRefused) && !errors.Is(err, ErrPath) {

@@ -92,11 +92,19 @@ var sensitive = []struct {
 // ".Git", ".\u017fsh" with the long s, ".git" with an invisible letter or a dot behind
 // it, or ".env::$DATA".
 func fold(name string) string {
+	name, _, _ = strings.Cut(foldWhole(name), ":")
+	return strings.TrimRight(name, ". ")
+}
+
+// foldWhole is fold for file systems to which a colon is a letter.
+//
+// Attack: the key of a server on a port, "localhost:8443.key", is called "localhost"
+// where what follows a colon does not count.
+func foldWhole(name string) string {
 	if !isASCII(name) {
 		name = foldUnicode(name)
 	}
-	name, _, _ = strings.Cut(strings.ToLower(name), ":")
-	return strings.TrimRight(name, ". ")
+	return strings.TrimRight(strings.ToLower(name), ". ")
 }
 
 func isASCII(name string) bool {
@@ -108,9 +116,12 @@ func isASCII(name string) bool {
 	return true
 }
 
+// foldUnicode leaves no slash: there are letters whose compatibility form has one, such
+// as the sign "care of", and no wildcard of a pattern would stand for it.
 func foldUnicode(name string) string {
 	name = norm.NFKC.String(strings.Map(visible, name))
-	return norm.NFKC.String(cases.Fold().String(name))
+	name = norm.NFKC.String(cases.Fold().String(name))
+	return strings.ReplaceAll(name, "/", "_")
 }
 
 // visible drops what Unicode lets a comparison pass over
@@ -150,8 +161,13 @@ func isSensitive(folded []string) bool {
 			return true
 		}
 	}
+	return matches(folded[len(folded)-1])
+}
+
+// matches says whether a folded name is on the list by a pattern with wildcards.
+func matches(folded string) bool {
 	for _, pattern := range listed.globs { // none has a slash
-		if ok, _ := path.Match(pattern, folded[len(folded)-1]); ok {
+		if ok, _ := path.Match(pattern, folded); ok {
 			return true
 		}
 	}
@@ -197,26 +213,26 @@ func (w *Workspace) holds(names []string) bool {
 const temporary = ".ringfence-"
 
 // served says whether the last of the names may be seen, its parents being so.
-// Who named a folder named what is in it too.
+// Who named a folder named what is in it too, but for files that are being written.
 func (w *Workspace) served(names []string) bool {
+	if len(names) == 0 {
+		return true
+	}
+	last := names[len(names)-1]
+	if strings.HasPrefix(fold(last), temporary) {
+		return false
+	}
 	for i := range names {
 		if w.included(names[:i+1]) {
 			return true
 		}
 	}
-	if len(names) == 0 {
-		return true
-	}
-	folded := w.folded(names)
-	return !strings.HasPrefix(folded[len(folded)-1], temporary) && !isSensitive(folded)
+	return !isSensitive(w.folded(names)) && !matches(foldWhole(last))
 }
 
 // included says whether the policy names this path, whole or by its last name.
 func (w *Workspace) included(names []string) bool {
 	whole, last := strings.Join(names, "/"), names[len(names)-1]
-	if strings.HasPrefix(fold(last), temporary) {
-		return false
-	}
 	for _, pattern := range w.cfg.Include {
 		if ok, _ := path.Match(pattern, whole); ok {
 			return true
