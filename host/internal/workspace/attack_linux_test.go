@@ -9,6 +9,7 @@ import (
 	"sync/atomic"
 	"syscall"
 	"testing"
+	"time"
 
 	"golang.org/x/sys/unix"
 )
@@ -251,6 +252,11 @@ func TestSensitivePlaces(t *testing.T) {
 	for _, folder := range []string{".config", ".cargo", "home/.config"} {
 		w.wantErr(w.open.Rename(context.Background(), folder, "plain"), ErrRefused)
 	}
+	// Nor does a folder become such a one with what was put in before.
+	w.put("plain/settings.xml", "planted")
+	for _, name := range []string{".m2", "home/.M2", ".local"} {
+		w.wantErr(w.open.Rename(context.Background(), "plain", name), ErrRefused)
+	}
 	// The workspace can be such a folder itself.
 	open, err := Open(Config{Path: filepath.Join(w.dir, ".Config")})
 	if err != nil {
@@ -347,5 +353,30 @@ func TestWritesAreWhole(t *testing.T) {
 			return
 		default:
 		}
+	}
+}
+
+// Whether a folder may get a name is judged for what is renamed, and not for what was
+// there when the plugin asked.
+func TestAFolderThatTakesAFilesPlaceIsJudged(t *testing.T) {
+	w := newWorld(t, Config{Write: true, Include: []string{"public"}, Limits: Limits{LockWait: time.Hour}})
+	w.put("keys/server.pem", "key")
+	w.put("file", "x")
+	w.wantErr(w.open.Rename(context.Background(), "keys", "public"), ErrRefused)
+
+	release := w.held("")
+	waits := &asked{Context: context.Background(), waiting: make(chan struct{})}
+	ended := make(chan error, 1)
+	go func() { ended <- w.open.Rename(waits, "file", "public") }()
+	<-waits.waiting
+	for _, move := range [][2]string{{"file", "gone"}, {"keys", "file"}} {
+		if err := os.Rename(filepath.Join(w.dir, move[0]), filepath.Join(w.dir, move[1])); err != nil {
+			t.Fatal(err)
+		}
+	}
+	release()
+	w.wantErr(<-ended, ErrChanged)
+	if got, err := w.read("public/server.pem"); err == nil {
+		t.Errorf("the key is served: %q", got)
 	}
 }

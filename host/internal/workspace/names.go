@@ -195,7 +195,8 @@ func aboveOf(folder string) (names []string) {
 // holds says whether something in a folder of that path is on the list because of
 // where it is.
 //
-// Attack: a plugin gives .config another name, and finds .config/gh served there.
+// Attack: a plugin gives .config another name, and finds .config/gh served there. Or it
+// writes settings.xml to a folder, and calls that .m2.
 func (w *Workspace) holds(names []string) bool {
 	folded := w.folded(names)
 	for pattern := range listed.exact {

@@ -26,8 +26,9 @@ func (a *asked) Done() <-chan struct{} {
 	return a.Context.Done()
 }
 
-// held takes the lock of a folder as a process beside the host would.
-func (w *world) held(folder string) {
+// held takes the lock of a folder as a process beside the host would, until release or
+// the end of the test.
+func (w *world) held(folder string) (release func()) {
 	w.t.Helper()
 	f, err := os.Open(filepath.Join(w.dir, folder))
 	if err != nil {
@@ -37,6 +38,7 @@ func (w *world) held(folder string) {
 	if err := unix.Flock(int(f.Fd()), unix.LOCK_EX); err != nil {
 		w.t.Fatal(err)
 	}
+	return func() { _ = f.Close() }
 }
 
 // Whoever takes the lock of a folder and keeps it stops changes of that folder, each

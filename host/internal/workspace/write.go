@@ -197,10 +197,27 @@ func (w *Workspace) Rename(ctx context.Context, from, to string) error {
 		return fmt.Errorf("%w: %q", err, from)
 	}
 	defer unlock()
+	if err := w.still(at, info); err != nil {
+		return err
+	}
 	if err := renameAt(at.dir, at.base(), into.dir, into.base()); err != nil {
 		return translate(err, to)
 	}
 	return nil
+}
+
+// still says whether what is at a place is what was judged, as long as its folder is
+// locked.
+//
+// Attack: of two plugins with the same folder one renames a file to a name that the
+// policy includes, and the other puts the folder of the keys in the file's place, which
+// must not get such a name.
+func (w *Workspace) still(at *place, judged fs.FileInfo) error {
+	now, err := w.look(at.dir, at.base(), at.path)
+	if err == nil && !os.SameFile(judged, now) {
+		err = fmt.Errorf("%w: %q was exchanged", ErrChanged, at.path)
+	}
+	return err
 }
 
 // renames says whether what is at a place may get a new name. Whoever comes between
@@ -215,8 +232,8 @@ func (w *Workspace) renames(at *place, info fs.FileInfo, to string) error {
 		return fmt.Errorf("%w: the workspace itself cannot be renamed or replaced", ErrPath)
 	case info.IsDir() && len(names) > len(at.names) && slices.Equal(names[:len(at.names)], at.names):
 		return fmt.Errorf("%w: %q lies in %q itself", ErrPath, to, at.path)
-	case info.IsDir() && (w.uncovers(names) || w.holds(at.names)):
-		return fmt.Errorf("%w: %q: what is served in this folder depends on where it is, so it keeps its place", ErrRefused, at.path)
+	case info.IsDir() && (w.uncovers(names) || w.holds(at.names) || w.holds(names)):
+		return fmt.Errorf("%w: %q: what is served in a folder of one of these names depends on the name, so no folder gets or loses it", ErrRefused, at.path)
 	}
 	into, err := w.walk(to, false)
 	if errors.Is(err, ErrNotFound) {
