@@ -329,6 +329,29 @@ func TestExchangesLeadNowhere(t *testing.T) {
 	}
 }
 
+// An editor saves a file by putting a new one in its place. Who reads the file meanwhile
+// is not taken for one who exchanges it.
+func TestAFileThatIsSavedCanBeRead(t *testing.T) {
+	w := newWorld(t, Config{Write: true})
+	w.put("f", "saved")
+	var stop atomic.Bool
+	done := make(chan struct{})
+	go func() {
+		defer close(done)
+		for !stop.Load() {
+			if err := errors.Join(os.WriteFile(filepath.Join(w.dir, "new"), []byte("saved"), 0o644), os.Rename(filepath.Join(w.dir, "new"), filepath.Join(w.dir, "f"))); err != nil {
+				t.Error(err)
+			}
+		}
+	}()
+	defer func() { stop.Store(true); <-done }()
+	for range 20_000 {
+		if got, err := w.read("f"); got != "saved" || err != nil {
+			t.Fatalf("%q, %v", got, err)
+		}
+	}
+}
+
 // A reader sees the old content or the new one, never a part.
 func TestWritesAreWhole(t *testing.T) {
 	w := newWorld(t, Config{Write: true})

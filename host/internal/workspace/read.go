@@ -137,8 +137,26 @@ func (w *Workspace) Read(p string, offset, n int64) ([]byte, Entry, error) {
 	return b[:got], entry(info), nil
 }
 
-// open opens a regular file that is the one which was looked at.
-func (w *Workspace) open(at *place, flag int) (*os.File, fs.FileInfo, error) {
+// openTries is how often a file is opened that others keep putting a new one in the
+// place of: each time it takes them to be faster than two calls of the system.
+const openTries = 20
+
+// open opens a regular file that is the one which was looked at. Whoever only saves a
+// file, as replace does, may come between once or twice.
+func (w *Workspace) open(at *place, flag int) (f *os.File, opened fs.FileInfo, err error) {
+	for range openTries {
+		f, opened, err = w.openSeen(at, flag)
+		if !errors.Is(err, errExchanged) {
+			return f, opened, err
+		}
+	}
+	return nil, nil, fmt.Errorf("%w: %q was exchanged", ErrRefused, at.path)
+}
+
+// errExchanged means that what was opened is not what was looked at.
+var errExchanged = errors.New("exchanged")
+
+func (w *Workspace) openSeen(at *place, flag int) (*os.File, fs.FileInfo, error) {
 	seen, err := w.look(at.dir, at.base(), at.path)
 	if err != nil {
 		return nil, nil, err
@@ -153,14 +171,15 @@ func (w *Workspace) open(at *place, flag int) (*os.File, fs.FileInfo, error) {
 	opened, err := f.Stat()
 	switch {
 	case err != nil:
+		err = translate(err, at.path)
 	case !os.SameFile(seen, opened):
-		err = fmt.Errorf("%w: %q was exchanged", ErrRefused, at.path)
+		err = errExchanged
 	default:
 		err = w.check(opened, at.path)
 	}
 	if err != nil {
 		_ = f.Close()
-		return nil, nil, translate(err, at.path)
+		return nil, nil, err
 	}
 	return f, opened, nil
 }
