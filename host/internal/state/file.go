@@ -14,6 +14,7 @@ import (
 	"os"
 	"path/filepath"
 	"slices"
+	"strings"
 )
 
 // The file: a head, the path of the policy file with its length before it, then for
@@ -29,6 +30,8 @@ const (
 	maxFile = 256 << 20
 	// maxPolicy is the longest path of a policy file, in bytes.
 	maxPolicy = 4 << 10
+	// unfinished ends the names of files that are being written.
+	unfinished = ".new"
 )
 
 var errDamaged = errors.New("the file is damaged")
@@ -109,7 +112,7 @@ func decode(head, rest []byte) (map[string]value, error) {
 func (s *State) store(values map[string]value) (err error) {
 	s.sweep()
 	id := rand.Text()
-	f, err := os.CreateTemp(s.cfg.Dir, s.cfg.Owner.file()+".*.new")
+	f, err := os.CreateTemp(s.cfg.Dir, s.cfg.Owner.file()+".*"+unfinished)
 	if err != nil {
 		return err
 	}
@@ -139,9 +142,11 @@ func (s *State) sweep() {
 		return
 	}
 	s.swept = true
-	left, _ := filepath.Glob(filepath.Join(s.cfg.Dir, s.cfg.Owner.file()+".*.new"))
-	for _, name := range left {
-		_ = os.Remove(name)
+	entries, _ := os.ReadDir(s.cfg.Dir) // a pattern could not have the folder's own name in it
+	for _, e := range entries {
+		if name := e.Name(); strings.HasPrefix(name, s.cfg.Owner.file()+".") && strings.HasSuffix(name, unfinished) {
+			_ = os.Remove(filepath.Join(s.cfg.Dir, name))
+		}
 	}
 }
 

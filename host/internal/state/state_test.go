@@ -162,6 +162,41 @@ func TestNoChangeIsLost(t *testing.T) {
 	}
 }
 
+// What a host left that died is removed in its own folder, whatever that is called, and
+// nowhere else.
+func TestWhatWasLeftIsRemoved(t *testing.T) {
+	base := t.TempDir()
+	for _, folder := range []string{"plain", "all *", "[a-z]", "a"} {
+		for _, file := range []string{"p.1.new", "pp.1.new", "p@0.1.new"} {
+			path := filepath.Join(base, folder, file)
+			if err := errors.Join(os.MkdirAll(filepath.Dir(path), 0o700), os.WriteFile(path, []byte("half"), 0o600)); err != nil {
+				t.Fatal(err)
+			}
+		}
+	}
+	for _, folder := range []string{"all *", "[a-z]"} {
+		if _, err := open(t, filepath.Join(base, folder), 1<<20).Set(context.Background(), "k", nil, If{}); err != nil {
+			t.Fatal(err)
+		}
+	}
+	var got []string
+	for _, folder := range []string{"plain", "all *", "[a-z]", "a"} {
+		entries, err := os.ReadDir(filepath.Join(base, folder))
+		if err != nil {
+			t.Fatal(err)
+		}
+		for _, e := range entries {
+			if strings.HasSuffix(e.Name(), ".new") {
+				got = append(got, folder+"/"+e.Name())
+			}
+		}
+	}
+	want := "plain/p.1.new plain/p@0.1.new plain/pp.1.new all */p@0.1.new all */pp.1.new [a-z]/p@0.1.new [a-z]/pp.1.new a/p.1.new a/p@0.1.new a/pp.1.new"
+	if got := strings.Join(got, " "); got != want {
+		t.Errorf("there are\n%s\nwant\n%s", got, want)
+	}
+}
+
 // A file that somebody has damaged is neither believed nor thrown away.
 func TestDamagedFiles(t *testing.T) {
 	dir := t.TempDir()
