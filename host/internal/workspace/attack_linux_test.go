@@ -403,3 +403,26 @@ func TestAFolderThatTakesAFilesPlaceIsJudged(t *testing.T) {
 		t.Errorf("the key is served: %q", got)
 	}
 }
+
+// Files are as private as the host's umask makes them, and stay as they were made.
+func TestFilesAreAsPrivateAsTheHostSays(t *testing.T) {
+	w := newWorld(t, Config{Write: true})
+	old := unix.Umask(0o077)
+	defer unix.Umask(old)
+	w.put("open", "x")
+	if err := os.Chmod(filepath.Join(w.dir, "open"), 0o664); err != nil {
+		t.Fatal(err)
+	}
+	for path, want := range map[string]os.FileMode{"new": 0o600, "folder/new": 0o600, "open": 0o664} {
+		if _, err := w.open.Write(context.Background(), path, bytesOf([]byte("x")), If{}); err != nil {
+			t.Fatal(err)
+		}
+		info, err := os.Stat(filepath.Join(w.dir, path))
+		if err != nil || info.Mode() != want {
+			t.Errorf("%s has %v, %v; want %v", path, info.Mode(), err, want)
+		}
+	}
+	if info, err := os.Stat(filepath.Join(w.dir, "folder")); err != nil || info.Mode().Perm() != 0o700 {
+		t.Errorf("the folder has %v, %v", info.Mode(), err)
+	}
+}

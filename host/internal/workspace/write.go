@@ -59,15 +59,15 @@ func (w *Workspace) Write(ctx context.Context, p string, c Content, on If) (Entr
 // its place.
 func (w *Workspace) replace(at *place, c Content, old fs.FileInfo) (Entry, error) {
 	name := temporary + rand.Text()
-	f, err := at.dir.OpenFile(name, os.O_WRONLY|os.O_CREATE|os.O_EXCL, 0o600)
+	mode := fs.FileMode(0o644) // without what the host's umask takes from everybody
+	if old != nil {
+		mode = 0o600 // until it has that of the old one
+	}
+	f, err := at.dir.OpenFile(name, os.O_WRONLY|os.O_CREATE|os.O_EXCL, mode)
 	if err != nil {
 		return Entry{}, translate(err, at.path)
 	}
-	mode := fs.FileMode(0o644)
-	if old != nil {
-		mode = old.Mode().Perm()
-	}
-	info, err := fill(f, c, mode, old)
+	info, err := fill(f, c, old)
 	if err = errors.Join(err, f.Close()); err == nil {
 		err = at.dir.Rename(name, at.base())
 	}
@@ -83,15 +83,20 @@ func (w *Workspace) replace(at *place, c Content, old fs.FileInfo) (Entry, error
 // fill makes a new file what it shall be, and later than what it replaces: the
 // clock of a file system can stand still for longer than two writes take, and
 // their versions must differ.
-func fill(f *os.File, c Content, mode fs.FileMode, old fs.FileInfo) (fs.FileInfo, error) {
+func fill(f *os.File, c Content, old fs.FileInfo) (fs.FileInfo, error) {
 	if _, err := io.CopyN(f, c.From, c.Size); err != nil {
 		return nil, err
 	}
 	now := time.Now()
-	if old != nil && now.Before(old.ModTime().Add(time.Microsecond)) {
-		now = old.ModTime().Add(time.Microsecond)
+	if old != nil {
+		if now.Before(old.ModTime().Add(time.Microsecond)) {
+			now = old.ModTime().Add(time.Microsecond)
+		}
+		if err := f.Chmod(old.Mode().Perm()); err != nil {
+			return nil, err
+		}
 	}
-	if err := errors.Join(stamp(f, now), f.Chmod(mode), f.Sync()); err != nil {
+	if err := errors.Join(stamp(f, now), f.Sync()); err != nil {
 		return nil, err
 	}
 	return f.Stat()
