@@ -426,3 +426,26 @@ func TestFilesAreAsPrivateAsTheHostSays(t *testing.T) {
 		t.Errorf("the folder has %v, %v", info.Mode(), err)
 	}
 }
+
+// A host that is root's does not make a user's file its own by saving it.
+func TestAFileKeepsItsOwner(t *testing.T) {
+	w := newWorld(t, Config{Write: true})
+	w.put("file", "old")
+	path, uid, gid := filepath.Join(w.dir, "file"), 7001, 7002
+	if err := os.Chown(path, uid, gid); err != nil {
+		t.Skipf("not tried, since this user may not give files away: %v", err)
+	}
+	if err := os.Chmod(path, 0o640); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := w.open.Write(context.Background(), "file", bytesOf([]byte("new")), If{}); err != nil {
+		t.Fatal(err)
+	}
+	info, err := os.Stat(path)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if s := info.Sys().(*syscall.Stat_t); int(s.Uid) != uid || int(s.Gid) != gid || info.Mode() != 0o640 {
+		t.Errorf("it is now of %d and %d, and has %v", s.Uid, s.Gid, info.Mode())
+	}
+}

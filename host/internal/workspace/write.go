@@ -92,7 +92,7 @@ func fill(f *os.File, c Content, old fs.FileInfo) (fs.FileInfo, error) {
 		if now.Before(old.ModTime().Add(time.Microsecond)) {
 			now = old.ModTime().Add(time.Microsecond)
 		}
-		if err := f.Chmod(old.Mode().Perm()); err != nil {
+		if err := errors.Join(keepOwner(f, old), f.Chmod(old.Mode().Perm())); err != nil {
 			return nil, err
 		}
 	}
