@@ -28,7 +28,8 @@ const (
 	// maxFile is larger than any policy allows, so that a policy that grants less
 	// than before still finds what there is.
 	maxFile = 256 << 20
-	// maxPolicy is the longest path of a policy file, in bytes.
+	// maxPolicy is the longest path of a policy file that is kept, in bytes. Without
+	// it, nobody finds the state as his own when the policy has moved.
 	maxPolicy = 4 << 10
 	// unfinished ends the names of files that are being written.
 	unfinished = ".new"
@@ -49,8 +50,17 @@ func (s *State) load() error {
 		return err
 	}
 	defer f.Close()
+	info, err := f.Stat()
+	if err != nil {
+		return err
+	}
+	if info.Size() > int64(headSize)+maxFile {
+		return fmt.Errorf("%s: %w: %d bytes", s.path(), errDamaged, info.Size())
+	}
 	head := make([]byte, headSize)
-	if _, err := io.ReadFull(f, head); err != nil || string(head[:len(magic)]) != magic {
+	if _, err := io.ReadFull(f, head); err != nil && !errors.Is(err, io.EOF) && !errors.Is(err, io.ErrUnexpectedEOF) {
+		return err // of the disk: the file can be as good as ever
+	} else if err != nil || string(head[:len(magic)]) != magic {
 		return fmt.Errorf("%s: %w: it does not begin as one", s.path(), errDamaged)
 	}
 	if id := string(head[len(magic):]); id == s.id {
@@ -151,6 +161,9 @@ func (s *State) sweep() {
 }
 
 func encode(f io.Writer, id, policy string, values map[string]value) error {
+	if len(policy) > maxPolicy {
+		policy = ""
+	}
 	h := sha256.New()
 	w := bufio.NewWriterSize(io.MultiWriter(f, h), 64<<10)
 	_, _ = w.WriteString(magic + id) // errors stay until Flush

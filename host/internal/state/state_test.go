@@ -8,6 +8,7 @@ import (
 	"fmt"
 	"os"
 	"path/filepath"
+	"runtime"
 	"strconv"
 	"strings"
 	"sync"
@@ -227,6 +228,56 @@ func TestDamagedFiles(t *testing.T) {
 			t.Fatalf("%q is overwritten: %v", b, err)
 		}
 	}
+}
+
+// What is written can be read, however long the path of the policy is.
+func TestALongPathOfAPolicy(t *testing.T) {
+	dir := t.TempDir()
+	for _, n := range []int{maxPolicy, maxPolicy + 1} {
+		of := func() *State {
+			return New(Config{Dir: dir, Owner: Owner{Plugin: "p", Policy: "/" + strings.Repeat("p", n-1)}, Size: 1 << 20})
+		}
+		if _, err := of().Set(context.Background(), "k", []byte("v"), If{}); err != nil {
+			t.Fatal(err)
+		}
+		if b, _, err := of().Get("k"); string(b) != "v" || err != nil {
+			t.Errorf("with %d bytes: %q, %v", n, b, err)
+		}
+	}
+}
+
+// Nothing in the place of a state makes the host wait, or read without end, and a disk
+// that fails is no damage.
+func TestWhatIsNoFileOfAState(t *testing.T) {
+	for name, tt := range map[string]struct {
+		put     func(path string) error
+		damaged bool
+	}{
+		"folder": {func(path string) error { return os.Mkdir(path, 0o700) }, false},
+		"link":   {func(path string) error { return os.Symlink("/dev/zero", path) }, false},
+		"sparse": {func(path string) error {
+			return errors.Join(os.WriteFile(path, []byte(magic+strings.Repeat("i", idSize)), 0o600), os.Truncate(path, 1<<40))
+		}, true},
+	} {
+		s := open(t, t.TempDir(), 1<<20)
+		if err := tt.put(s.path()); err != nil {
+			t.Fatal(err)
+		}
+		before := totalAlloc()
+		_, _, err := s.Get("k")
+		if err == nil || errors.Is(err, errDamaged) != tt.damaged {
+			t.Errorf("%s: %v", name, err)
+		}
+		if n := totalAlloc() - before; n > 1<<20 {
+			t.Errorf("%s: %d bytes were allocated", name, n)
+		}
+	}
+}
+
+func totalAlloc() uint64 {
+	var m runtime.MemStats
+	runtime.ReadMemStats(&m)
+	return m.TotalAlloc
 }
 
 // Two policies share a folder, and their plugins a name.
