@@ -86,8 +86,42 @@ func TestALockThatIsKeptStopsNothingElse(t *testing.T) {
 			}
 		}
 	}
-	if len(w.open.turns.lines) != 0 {
-		t.Errorf("%d folders are still waited for", len(w.open.turns.lines))
+	if len(everybodys.lines) != 0 {
+		t.Errorf("%d folders are still waited for", len(everybodys.lines))
+	}
+}
+
+// Two plugins with the same folder stand in one line for it, whatever they do there.
+func TestPluginsTakeTurns(t *testing.T) {
+	w := newWorld(t, Config{Write: true, Limits: Limits{LockWait: time.Hour}})
+	other, err := Open(Config{Path: filepath.Dir(w.dir), Write: true, Limits: Limits{LockWait: time.Hour}})
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer other.Close()
+	release := w.held("")
+	ended := make(chan error, 2)
+	for _, change := range []func(context.Context) error{
+		func(ctx context.Context) error { return w.open.MakeFolder(ctx, "one") },
+		func(ctx context.Context) error { return other.MakeFolder(ctx, filepath.Base(w.dir)+"/two") },
+	} {
+		waits := &asked{Context: context.Background(), waiting: make(chan struct{})}
+		go func() { ended <- change(waits) }()
+		<-waits.waiting
+	}
+	everybodys.mu.Lock()
+	if len(everybodys.lines) != 1 {
+		t.Errorf("there are %d lines", len(everybodys.lines))
+	}
+	for _, l := range everybodys.lines {
+		if l.users != 2 {
+			t.Errorf("%d stand in line", l.users)
+		}
+	}
+	everybodys.mu.Unlock()
+	release()
+	if err := errors.Join(<-ended, <-ended); err != nil {
+		t.Error(err)
 	}
 }
 
