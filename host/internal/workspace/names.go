@@ -5,6 +5,7 @@ import (
 	"path"
 	"path/filepath"
 	"slices"
+	"strconv"
 	"strings"
 	"unicode"
 	"unicode/utf8"
@@ -91,8 +92,11 @@ var sensitive = []struct {
 // not either (ext4 with casefold, NTFS, a share of another machine). A guest asks for
 // ".Git", ".\u017fsh" with the long s, ".git" with an invisible letter or a dot behind
 // it, or ".env::$DATA".
-func fold(name string) string {
-	name, _, _ = strings.Cut(foldWhole(name), ":")
+func fold(name string) string { return cutStream(foldWhole(name)) }
+
+// cutStream is a folded name without what NTFS takes for the name of a stream.
+func cutStream(folded string) string {
+	name, _, _ := strings.Cut(folded, ":")
 	return strings.TrimRight(name, ". ")
 }
 
@@ -136,14 +140,14 @@ func visible(r rune) rune {
 // listed is sensitive as it is looked up: a folder can have many names.
 var listed = func() (l struct {
 	exact map[string]bool
-	globs []string
-	parts int // of the longest pattern
+	globs []glob // none has a slash
+	parts int    // of the longest pattern
 }) {
 	l.exact = make(map[string]bool)
 	for _, kind := range sensitive {
 		for _, pattern := range kind.patterns {
 			if strings.ContainsAny(pattern, "*?[") {
-				l.globs = append(l.globs, pattern)
+				l.globs = append(l.globs, globs(pattern)...)
 			} else {
 				l.exact[pattern] = true
 			}
@@ -166,19 +170,47 @@ func isSensitive(folded []string) bool {
 
 // matches says whether a folded name is on the list by a pattern with wildcards.
 func matches(folded string) bool {
-	for _, pattern := range listed.globs { // none has a slash
-		if ok, _ := path.Match(pattern, folded); ok {
-			return true
+	return slices.ContainsFunc(listed.globs, func(g glob) bool { return g.match(folded) })
+}
+
+// glob is a pattern, in pieces: between two there may be anything.
+//
+// Attack: a plugin fills a folder with long names, and has it listed again and again.
+// path.Match looks for the end of "*.pem" at every letter of each.
+type glob []string
+
+func (g glob) match(name string) bool {
+	name, begins := strings.CutPrefix(name, g[0])
+	name, ends := strings.CutSuffix(name, g[len(g)-1])
+	if !begins || !ends {
+		return false
+	}
+	for _, piece := range g[1 : len(g)-1] {
+		var found bool
+		if _, name, found = strings.Cut(name, piece); !found {
+			return false
 		}
 	}
-	return false
+	return true
+}
+
+// globs are those that a pattern stands for.
+func globs(pattern string) (list []glob) {
+	const digit = "[0-9]"
+	if !strings.Contains(pattern, digit) {
+		return []glob{strings.Split(pattern, "*")}
+	}
+	for n := range 10 {
+		list = append(list, globs(strings.Replace(pattern, digit, strconv.Itoa(n), 1))...)
+	}
+	return list
 }
 
 // folded are the folded names of a path, behind those of the workspace itself: for a
 // workspace that is somebody's .config, "gh" is .config/gh.
 func (w *Workspace) folded(names []string) []string {
 	all := append([]string(nil), w.above...)
-	for _, n := range names {
+	for _, n := range names[max(0, len(names)-listed.parts):] { // more is never looked at
 		all = append(all, fold(n))
 	}
 	return all
@@ -219,8 +251,9 @@ func (w *Workspace) served(names []string) bool {
 	if len(names) == 0 {
 		return true
 	}
-	last := names[len(names)-1]
-	if strings.HasPrefix(fold(last), temporary) {
+	whole := foldWhole(names[len(names)-1])
+	last := cutStream(whole)
+	if strings.HasPrefix(last, temporary) {
 		return false
 	}
 	for i := range names {
@@ -228,7 +261,7 @@ func (w *Workspace) served(names []string) bool {
 			return true
 		}
 	}
-	return !isSensitive(w.folded(names)) && !matches(foldWhole(last))
+	return !isSensitive(append(w.folded(names[:len(names)-1]), last)) && (last == whole || !matches(whole))
 }
 
 // included says whether the policy names this path, whole or by its last name.
