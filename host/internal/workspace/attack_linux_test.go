@@ -80,7 +80,7 @@ func TestOnlyFilesAndFolders(t *testing.T) {
 	w.refused("dir inside/file", ErrRefused)
 	_, err := w.open.Write(context.Background(), "dir out/new", bytesOf([]byte("x")), If{})
 	w.wantErr(err, ErrRefused)
-	_, _, err = w.open.List("dir out", "", 10)
+	_, _, err = w.open.List(context.Background(), "dir out", "", 10)
 	w.wantErr(err, ErrRefused)
 	_, err = w.read("real")
 	w.wantErr(err, ErrKind)
@@ -93,7 +93,7 @@ func TestOnlyFilesAndFolders(t *testing.T) {
 	} else {
 		t.Logf("no device to try: %v", err)
 	}
-	list, _, err := w.open.List("", "", 100)
+	list, _, err := w.open.List(context.Background(), "", "", 100)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -133,7 +133,7 @@ func TestSensitiveFilesAreNotServed(t *testing.T) {
 			t.Errorf("%s: %q, %v", p, got, err)
 		}
 	}
-	list, _, err := w.open.List("", "", 100)
+	list, _, err := w.open.List(context.Background(), "", "", 100)
 	if err != nil {
 		t.Fatal(err)
 	}

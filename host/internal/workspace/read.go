@@ -1,6 +1,7 @@
 package workspace
 
 import (
+	"context"
 	"crypto/rand"
 	"errors"
 	"fmt"
@@ -28,7 +29,10 @@ func (w *Workspace) Stat(p string) (Entry, error) {
 
 // List returns at most n entries of a folder in the order of their names, those
 // behind the name after. What is not served is not listed.
-func (w *Workspace) List(p, after string, n int) (entries []Entry, more bool, err error) {
+//
+// Attack: a plugin has a folder listed that is full of names which are not served, and
+// ends its call. The host works for nobody then.
+func (w *Workspace) List(ctx context.Context, p, after string, n int) (entries []Entry, more bool, err error) {
 	at, err := w.walk(p, false)
 	if err != nil {
 		return nil, false, err
@@ -46,6 +50,9 @@ func (w *Workspace) List(p, after string, n int) (entries []Entry, more bool, er
 		return nil, false, err
 	}
 	for _, name := range names {
+		if ctx.Err() != nil {
+			return nil, false, ErrEnded
+		}
 		if strings.HasPrefix(name, temporary) {
 			w.sweep(dir, name)
 		}

@@ -73,7 +73,7 @@ func TestALockThatIsKeptStopsNothingElse(t *testing.T) {
 				t.Errorf("%s: read %s: %q, %v", name, file, got, err)
 			}
 		}
-		if list, _, err := w.open.List("taken", "", 10); len(list) != 1 || err != nil {
+		if list, _, err := w.open.List(context.Background(), "taken", "", 10); len(list) != 1 || err != nil {
 			t.Errorf("%s: list: %v, %v", name, list, err)
 		}
 		if _, err := w.open.Write(context.Background(), "other/file", bytesOf([]byte("old")), If{}); err != nil {
