@@ -111,20 +111,39 @@ func TestAWorkspaceThatLinksToWhatIsGuardedIsRefused(t *testing.T) {
 
 // Who may write to a folder can put a link in the place of what is in it.
 func TestAWorkspaceInAWritableOneStaysThere(t *testing.T) {
-	dir := t.TempDir()
-	outer, home := filepath.Join(dir, "outer"), filepath.Join(dir, "home")
-	for _, d := range []string{filepath.Join(outer, "real"), home} {
-		if err := os.MkdirAll(d, 0o700); err != nil {
+	dir, err := filepath.EvalSymlinks(t.TempDir())
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, d := range []string{"outer/real", "home"} {
+		if err := os.MkdirAll(filepath.Join(dir, d), 0o700); err != nil {
+			t.Fatal(err)
+		}
+	}
+	for link, target := range map[string]string{"way": "outer", "hop": filepath.Join(dir, "outer", "inner"), "plain": "home"} {
+		if err := os.Symlink(target, filepath.Join(dir, link)); err != nil {
 			t.Fatal(err)
 		}
 	}
 	for _, tt := range []struct {
-		access, target string
-		refused        bool
-	}{{"write", home, true}, {"write", filepath.Join(outer, "real"), false}, {"read", home, false}} {
-		link := filepath.Join(outer, "inner")
-		_ = os.Remove(link)
-		if err := os.Symlink(tt.target, link); err != nil {
+		outer, access, path, target string
+		refused                     bool
+	}{
+		{"outer", "write", "outer/inner", "home", true},
+		{"outer", "write", "outer/inner", "outer/real", false},
+		{"outer", "write", "outer/inner/../inner", "home", true},
+		{"outer", "read", "outer/inner", "home", false},
+		{"way", "write", "outer/inner", "home", true},
+		{"outer", "write", "way/inner", "home", true},
+		{"outer", "write", "hop", "home", true},
+		{"way", "write", "hop", "outer/real", false},
+		{"outer", "write", "plain", "home", false},
+		{"outer", "write", "way", "outer", false},
+		{"gone", "write", "plain", "home", false},
+	} {
+		inner, target := filepath.Join(dir, "outer", "inner"), filepath.Join(dir, tt.target)
+		_ = os.Remove(inner)
+		if err := os.Symlink(target, inner); err != nil {
 			t.Fatal(err)
 		}
 		p, err := Parse(filepath.Join(dir, "policy", "test.hcl"), fmt.Appendf(nil, `
@@ -143,14 +162,21 @@ plugin "reader" {
   workspace "r" {
     path = %q
   }
-}`, outer, tt.access, link), Options{})
+}`, filepath.Join(dir, tt.outer), tt.access, dir+"/"+tt.path), Options{})
 		if err != nil {
 			t.Fatal(err)
 		}
 		reader, _ := p.Plugin("reader")
-		err = p.CheckWorkspace(reader.Workspaces()[0], tt.target)
+		err = p.CheckWorkspace(reader.Workspaces()[0], target)
 		if refused := err != nil && strings.Contains(err.Error(), "out of the workspace"); refused != tt.refused || err != nil && !refused {
-			t.Errorf("%s, to %s: %v", tt.access, tt.target, err)
+			t.Errorf("%s for %s, %s to %s: %v", tt.access, tt.outer, tt.path, tt.target, err)
 		}
+	}
+	// Links that go on for ever are not followed for ever.
+	if err := os.Symlink("loop", filepath.Join(dir, "loop")); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := foldersOnTheWay(filepath.Join(dir, "loop")); err == nil {
+		t.Error("a loop has an end")
 	}
 }

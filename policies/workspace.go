@@ -2,7 +2,9 @@ package policies
 
 import (
 	"fmt"
+	"io/fs"
 	"maps"
+	"os"
 	"path"
 	"path/filepath"
 	"slices"
@@ -203,28 +205,79 @@ func (d *decoder) guard(p *Policy) {
 	}
 }
 
-// staysWithin says whether a workspace that lies in the writable workspace of another
-// plugin, by its path as it is written, still does where it leads to.
+// staysWithin says whether a workspace on whose way a name is looked up in the writable
+// workspace of a plugin still lies in that one where it leads to. Neither of the two need
+// be written by way of the other.
 //
 // Attack: a native plugin with the workspace /srv puts a link to somebody's home in the
 // place of /srv/public, which is the workspace of another plugin, its accomplice.
 func (p *Policy) staysWithin(w Workspace, real string) error {
+	var folders []string
 	for _, plugin := range p.plugins {
 		for _, o := range plugin.workspaces {
-			if !o.Write || o.Path == w.Path || !within(w.Path, o.Path) {
+			if !o.Write {
 				continue
 			}
 			around, err := filepath.EvalSymlinks(o.Path)
-			if err != nil {
+			if err != nil && within(w.Path, o.Path) {
 				return fmt.Errorf("%s: workspace %q: %w", o.DeclRange(), o.Name, err)
 			}
-			if !within(real, around) {
+			if err != nil || within(real, around) {
+				continue // it cannot be opened, or all is well
+			}
+			if folders == nil {
+				if folders, err = foldersOnTheWay(w.Path); err != nil {
+					return fmt.Errorf("%s: workspace %q: %w", w.DeclRange(), w.Name, err)
+				}
+			}
+			if slices.ContainsFunc(folders, func(f string) bool { return within(f, around) }) {
 				return fmt.Errorf("%s: workspace %q leads to %s, out of the workspace %q of plugin %q that it lies in (%s), where that plugin can put links: name a folder of its own",
 					w.DeclRange(), w.Name, real, o.Name, plugin.name, o.DeclRange())
 			}
 		}
 	}
 	return nil
+}
+
+// maxLinks is how many symbolic links may be on the way to a workspace.
+const maxLinks = 255
+
+// foldersOnTheWay are the folders in which the names of a path are looked up, those of
+// its symbolic links included. They are paths without links.
+func foldersOnTheWay(path string) (folders []string, err error) {
+	const separator = string(filepath.Separator)
+	root := filepath.VolumeName(path) + separator
+	at, rest := root, strings.Split(path[len(root)-1:], separator)
+	for links := 0; len(rest) > 0; {
+		name := rest[0]
+		rest = rest[1:]
+		if name == "" || name == "." || name == ".." {
+			at = filepath.Join(at, name)
+			continue
+		}
+		folders = append(folders, at)
+		here := filepath.Join(at, name)
+		info, err := os.Lstat(here)
+		if err != nil {
+			return nil, err
+		}
+		if info.Mode()&fs.ModeSymlink == 0 {
+			at = here
+			continue
+		}
+		target, err := os.Readlink(here)
+		if err != nil {
+			return nil, err
+		}
+		if links++; links > maxLinks {
+			return nil, fmt.Errorf("%s: more than %d symbolic links are on the way", path, maxLinks)
+		}
+		if filepath.IsAbs(target) {
+			at = root
+		}
+		rest = append(strings.Split(target, separator), rest...)
+	}
+	return folders, nil
 }
 
 // CheckWorkspace says whether a workspace whose path leads to real, by way of

@@ -173,7 +173,7 @@ func (x *fileRequest) execute(ctx context.Context) (*wire.CapabilityReply, *refu
 	case wire.FileOperation_FILE_STAT:
 		e, err = x.files.Stat(req.GetPath())
 	case wire.FileOperation_FILE_LIST:
-		return x.list()
+		return x.list(ctx)
 	case wire.FileOperation_FILE_READ:
 		if req.GetOffset() > 1<<62 {
 			return reply, invalid("an offset of %d", req.GetOffset())
@@ -226,12 +226,12 @@ func (x *fileRequest) spend(bytes int64) *refusal {
 	return nil
 }
 
-func (x *fileRequest) list() (*wire.CapabilityReply, *refusal) {
+func (x *fileRequest) list(ctx context.Context) (*wire.CapabilityReply, *refusal) {
 	n := int(x.req.GetLength())
 	if n == 0 || n > maxListed {
 		n = maxListed
 	}
-	entries, more, err := x.files.List(x.req.GetPath(), x.req.GetAfter(), n)
+	entries, more, err := x.files.List(ctx, x.req.GetPath(), x.req.GetAfter(), n)
 	if err != nil {
 		return nil, fileRefusal(err)
 	}

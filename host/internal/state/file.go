@@ -14,6 +14,7 @@ import (
 	"os"
 	"path/filepath"
 	"slices"
+	"strings"
 )
 
 // The file: a head, the path of the policy file with its length before it, then for
@@ -27,8 +28,11 @@ const (
 	// maxFile is larger than any policy allows, so that a policy that grants less
 	// than before still finds what there is.
 	maxFile = 256 << 20
-	// maxPolicy is the longest path of a policy file, in bytes.
+	// maxPolicy is the longest path of a policy file that is kept, in bytes. Without
+	// it, nobody finds the state as his own when the policy has moved.
 	maxPolicy = 4 << 10
+	// unfinished ends the names of files that are being written.
+	unfinished = ".new"
 )
 
 var errDamaged = errors.New("the file is damaged")
@@ -46,8 +50,17 @@ func (s *State) load() error {
 		return err
 	}
 	defer f.Close()
+	info, err := f.Stat()
+	if err != nil {
+		return err
+	}
+	if info.Size() > int64(headSize)+maxFile {
+		return fmt.Errorf("%s: %w: %d bytes", s.path(), errDamaged, info.Size())
+	}
 	head := make([]byte, headSize)
-	if _, err := io.ReadFull(f, head); err != nil || string(head[:len(magic)]) != magic {
+	if _, err := io.ReadFull(f, head); err != nil && !errors.Is(err, io.EOF) && !errors.Is(err, io.ErrUnexpectedEOF) {
+		return err // of the disk: the file can be as good as ever
+	} else if err != nil || string(head[:len(magic)]) != magic {
 		return fmt.Errorf("%s: %w: it does not begin as one", s.path(), errDamaged)
 	}
 	if id := string(head[len(magic):]); id == s.id {
@@ -109,7 +122,7 @@ func decode(head, rest []byte) (map[string]value, error) {
 func (s *State) store(values map[string]value) (err error) {
 	s.sweep()
 	id := rand.Text()
-	f, err := os.CreateTemp(s.cfg.Dir, s.cfg.Owner.file()+".*.new")
+	f, err := os.CreateTemp(s.cfg.Dir, s.cfg.Owner.file()+".*"+unfinished)
 	if err != nil {
 		return err
 	}
@@ -139,13 +152,18 @@ func (s *State) sweep() {
 		return
 	}
 	s.swept = true
-	left, _ := filepath.Glob(filepath.Join(s.cfg.Dir, s.cfg.Owner.file()+".*.new"))
-	for _, name := range left {
-		_ = os.Remove(name)
+	entries, _ := os.ReadDir(s.cfg.Dir) // a pattern could not have the folder's own name in it
+	for _, e := range entries {
+		if name := e.Name(); strings.HasPrefix(name, s.cfg.Owner.file()+".") && strings.HasSuffix(name, unfinished) {
+			_ = os.Remove(filepath.Join(s.cfg.Dir, name))
+		}
 	}
 }
 
 func encode(f io.Writer, id, policy string, values map[string]value) error {
+	if len(policy) > maxPolicy {
+		policy = ""
+	}
 	h := sha256.New()
 	w := bufio.NewWriterSize(io.MultiWriter(f, h), 64<<10)
 	_, _ = w.WriteString(magic + id) // errors stay until Flush

@@ -8,6 +8,7 @@ import (
 	"fmt"
 	"os"
 	"path/filepath"
+	"runtime"
 	"strconv"
 	"strings"
 	"sync"
@@ -162,6 +163,41 @@ func TestNoChangeIsLost(t *testing.T) {
 	}
 }
 
+// What a host left that died is removed in its own folder, whatever that is called, and
+// nowhere else.
+func TestWhatWasLeftIsRemoved(t *testing.T) {
+	base := t.TempDir()
+	for _, folder := range []string{"plain", "all *", "[a-z]", "a"} {
+		for _, file := range []string{"p.1.new", "pp.1.new", "p@0.1.new"} {
+			path := filepath.Join(base, folder, file)
+			if err := errors.Join(os.MkdirAll(filepath.Dir(path), 0o700), os.WriteFile(path, []byte("half"), 0o600)); err != nil {
+				t.Fatal(err)
+			}
+		}
+	}
+	for _, folder := range []string{"all *", "[a-z]"} {
+		if _, err := open(t, filepath.Join(base, folder), 1<<20).Set(context.Background(), "k", nil, If{}); err != nil {
+			t.Fatal(err)
+		}
+	}
+	var got []string
+	for _, folder := range []string{"plain", "all *", "[a-z]", "a"} {
+		entries, err := os.ReadDir(filepath.Join(base, folder))
+		if err != nil {
+			t.Fatal(err)
+		}
+		for _, e := range entries {
+			if strings.HasSuffix(e.Name(), ".new") {
+				got = append(got, folder+"/"+e.Name())
+			}
+		}
+	}
+	want := "plain/p.1.new plain/p@0.1.new plain/pp.1.new all */p@0.1.new all */pp.1.new [a-z]/p@0.1.new [a-z]/pp.1.new a/p.1.new a/p@0.1.new a/pp.1.new"
+	if got := strings.Join(got, " "); got != want {
+		t.Errorf("there are\n%s\nwant\n%s", got, want)
+	}
+}
+
 // A file that somebody has damaged is neither believed nor thrown away.
 func TestDamagedFiles(t *testing.T) {
 	dir := t.TempDir()
@@ -192,6 +228,56 @@ func TestDamagedFiles(t *testing.T) {
 			t.Fatalf("%q is overwritten: %v", b, err)
 		}
 	}
+}
+
+// What is written can be read, however long the path of the policy is.
+func TestALongPathOfAPolicy(t *testing.T) {
+	dir := t.TempDir()
+	for _, n := range []int{maxPolicy, maxPolicy + 1} {
+		of := func() *State {
+			return New(Config{Dir: dir, Owner: Owner{Plugin: "p", Policy: "/" + strings.Repeat("p", n-1)}, Size: 1 << 20})
+		}
+		if _, err := of().Set(context.Background(), "k", []byte("v"), If{}); err != nil {
+			t.Fatal(err)
+		}
+		if b, _, err := of().Get("k"); string(b) != "v" || err != nil {
+			t.Errorf("with %d bytes: %q, %v", n, b, err)
+		}
+	}
+}
+
+// Nothing in the place of a state makes the host wait, or read without end, and a disk
+// that fails is no damage.
+func TestWhatIsNoFileOfAState(t *testing.T) {
+	for name, tt := range map[string]struct {
+		put     func(path string) error
+		damaged bool
+	}{
+		"folder": {func(path string) error { return os.Mkdir(path, 0o700) }, false},
+		"link":   {func(path string) error { return os.Symlink("/dev/zero", path) }, false},
+		"sparse": {func(path string) error {
+			return errors.Join(os.WriteFile(path, []byte(magic+strings.Repeat("i", idSize)), 0o600), os.Truncate(path, 1<<40))
+		}, true},
+	} {
+		s := open(t, t.TempDir(), 1<<20)
+		if err := tt.put(s.path()); err != nil {
+			t.Fatal(err)
+		}
+		before := totalAlloc()
+		_, _, err := s.Get("k")
+		if err == nil || errors.Is(err, errDamaged) != tt.damaged {
+			t.Errorf("%s: %v", name, err)
+		}
+		if n := totalAlloc() - before; n > 1<<20 {
+			t.Errorf("%s: %d bytes were allocated", name, n)
+		}
+	}
+}
+
+func totalAlloc() uint64 {
+	var m runtime.MemStats
+	runtime.ReadMemStats(&m)
+	return m.TotalAlloc
 }
 
 // Two policies share a folder, and their plugins a name.

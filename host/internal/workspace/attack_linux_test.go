@@ -9,6 +9,7 @@ import (
 	"sync/atomic"
 	"syscall"
 	"testing"
+	"time"
 
 	"golang.org/x/sys/unix"
 )
@@ -79,7 +80,7 @@ func TestOnlyFilesAndFolders(t *testing.T) {
 	w.refused("dir inside/file", ErrRefused)
 	_, err := w.open.Write(context.Background(), "dir out/new", bytesOf([]byte("x")), If{})
 	w.wantErr(err, ErrRefused)
-	_, _, err = w.open.List("dir out", "", 10)
+	_, _, err = w.open.List(context.Background(), "dir out", "", 10)
 	w.wantErr(err, ErrRefused)
 	_, err = w.read("real")
 	w.wantErr(err, ErrKind)
@@ -92,7 +93,7 @@ func TestOnlyFilesAndFolders(t *testing.T) {
 	} else {
 		t.Logf("no device to try: %v", err)
 	}
-	list, _, err := w.open.List("", "", 100)
+	list, _, err := w.open.List(context.Background(), "", "", 100)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -124,13 +125,15 @@ func TestSensitiveFilesAreNotServed(t *testing.T) {
 		w.put(p, "key")
 		w.refused(p, ErrRefused)
 	}
+	w.put("vendor/.git/.ringfence-x", "half")
+	w.refused("vendor/.git/.ringfence-x", ErrRefused)
 	for _, p := range []string{"public/ca.pem", ".envrc", "sub/.envrc", "vendor/.git/config", "environment", "monkey", "key", ".gitignore"} {
 		w.put(p, "named")
 		if got, err := w.read(p); got != "named" || err != nil {
 			t.Errorf("%s: %q, %v", p, got, err)
 		}
 	}
-	list, _, err := w.open.List("", "", 100)
+	list, _, err := w.open.List(context.Background(), "", "", 100)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -159,6 +162,11 @@ func TestNamesThatAFileSystemTakesForOthers(t *testing.T) {
 		"a short name":           "GIT~1/config",
 		"a short name of a file": "CREDEN~1.JSO",
 		"the host's own, folded": ".RINGFENCE-x",
+		"a port":                 "localhost:8443.key",
+		"a port, full width":     "localhost\uff1a8443.key",
+		"a folder and a port":    "host:backup.git/config",
+		"a sign with a slash":    "\u2105.pem",
+		"a slash, full width":    "servers\uff0fprod.env",
 	} {
 		w.put(path, "key")
 		if _, err := w.read(path); !errors.Is(err, ErrRefused) && !errors.Is(err, ErrPath) {
@@ -244,6 +252,11 @@ func TestSensitivePlaces(t *testing.T) {
 	for _, folder := range []string{".config", ".cargo", "home/.config"} {
 		w.wantErr(w.open.Rename(context.Background(), folder, "plain"), ErrRefused)
 	}
+	// Nor does a folder become such a one with what was put in before.
+	w.put("plain/settings.xml", "planted")
+	for _, name := range []string{".m2", "home/.M2", ".local"} {
+		w.wantErr(w.open.Rename(context.Background(), "plain", name), ErrRefused)
+	}
 	// The workspace can be such a folder itself.
 	open, err := Open(Config{Path: filepath.Join(w.dir, ".Config")})
 	if err != nil {
@@ -316,6 +329,29 @@ func TestExchangesLeadNowhere(t *testing.T) {
 	}
 }
 
+// An editor saves a file by putting a new one in its place. Who reads the file meanwhile
+// is not taken for one who exchanges it.
+func TestAFileThatIsSavedCanBeRead(t *testing.T) {
+	w := newWorld(t, Config{Write: true})
+	w.put("f", "saved")
+	var stop atomic.Bool
+	done := make(chan struct{})
+	go func() {
+		defer close(done)
+		for !stop.Load() {
+			if err := errors.Join(os.WriteFile(filepath.Join(w.dir, "new"), []byte("saved"), 0o644), os.Rename(filepath.Join(w.dir, "new"), filepath.Join(w.dir, "f"))); err != nil {
+				t.Error(err)
+			}
+		}
+	}()
+	defer func() { stop.Store(true); <-done }()
+	for range 20_000 {
+		if got, err := w.read("f"); got != "saved" || err != nil {
+			t.Fatalf("%q, %v", got, err)
+		}
+	}
+}
+
 // A reader sees the old content or the new one, never a part.
 func TestWritesAreWhole(t *testing.T) {
 	w := newWorld(t, Config{Write: true})
@@ -340,5 +376,76 @@ func TestWritesAreWhole(t *testing.T) {
 			return
 		default:
 		}
+	}
+}
+
+// Whether a folder may get a name is judged for what is renamed, and not for what was
+// there when the plugin asked.
+func TestAFolderThatTakesAFilesPlaceIsJudged(t *testing.T) {
+	w := newWorld(t, Config{Write: true, Include: []string{"public"}, Limits: Limits{LockWait: time.Hour}})
+	w.put("keys/server.pem", "key")
+	w.put("file", "x")
+	w.wantErr(w.open.Rename(context.Background(), "keys", "public"), ErrRefused)
+
+	release := w.held("")
+	waits := &asked{Context: context.Background(), waiting: make(chan struct{})}
+	ended := make(chan error, 1)
+	go func() { ended <- w.open.Rename(waits, "file", "public") }()
+	<-waits.waiting
+	for _, move := range [][2]string{{"file", "gone"}, {"keys", "file"}} {
+		if err := os.Rename(filepath.Join(w.dir, move[0]), filepath.Join(w.dir, move[1])); err != nil {
+			t.Fatal(err)
+		}
+	}
+	release()
+	w.wantErr(<-ended, ErrChanged)
+	if got, err := w.read("public/server.pem"); err == nil {
+		t.Errorf("the key is served: %q", got)
+	}
+}
+
+// Files are as private as the host's umask makes them, and stay as they were made.
+func TestFilesAreAsPrivateAsTheHostSays(t *testing.T) {
+	w := newWorld(t, Config{Write: true})
+	old := unix.Umask(0o077)
+	defer unix.Umask(old)
+	w.put("open", "x")
+	if err := os.Chmod(filepath.Join(w.dir, "open"), 0o664); err != nil {
+		t.Fatal(err)
+	}
+	for path, want := range map[string]os.FileMode{"new": 0o600, "folder/new": 0o600, "open": 0o664} {
+		if _, err := w.open.Write(context.Background(), path, bytesOf([]byte("x")), If{}); err != nil {
+			t.Fatal(err)
+		}
+		info, err := os.Stat(filepath.Join(w.dir, path))
+		if err != nil || info.Mode() != want {
+			t.Errorf("%s has %v, %v; want %v", path, info.Mode(), err, want)
+		}
+	}
+	if info, err := os.Stat(filepath.Join(w.dir, "folder")); err != nil || info.Mode().Perm() != 0o700 {
+		t.Errorf("the folder has %v, %v", info.Mode(), err)
+	}
+}
+
+// A host that is root's does not make a user's file its own by saving it.
+func TestAFileKeepsItsOwner(t *testing.T) {
+	w := newWorld(t, Config{Write: true})
+	w.put("file", "old")
+	path, uid, gid := filepath.Join(w.dir, "file"), 7001, 7002
+	if err := os.Chown(path, uid, gid); err != nil {
+		t.Skipf("not tried, since this user may not give files away: %v", err)
+	}
+	if err := os.Chmod(path, 0o640); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := w.open.Write(context.Background(), "file", bytesOf([]byte("new")), If{}); err != nil {
+		t.Fatal(err)
+	}
+	info, err := os.Stat(path)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if s := info.Sys().(*syscall.Stat_t); int(s.Uid) != uid || int(s.Gid) != gid || info.Mode() != 0o640 {
+		t.Errorf("it is now of %d and %d, and has %v", s.Uid, s.Gid, info.Mode())
 	}
 }

@@ -24,7 +24,7 @@ var (
 	ErrLimit = errors.New("limit")
 	// ErrBusy: others are changing it all the time.
 	ErrBusy = errors.New("busy")
-	// ErrEnded: the request's context ended while it waited for others.
+	// ErrEnded: the request's context ended before it was done.
 	ErrEnded = errors.New("the call has ended")
 	// ErrHost: the host's file system failed; the cause is for the host's log.
 	ErrHost = errors.New("the host could not do it")

@@ -45,3 +45,21 @@ func stamp(f *os.File, at time.Time) error {
 	t := unix.NsecToTimeval(at.UnixNano())
 	return unix.Futimes(int(f.Fd()), []unix.Timeval{t, t})
 }
+
+// keepOwner gives a file the owner and group of the one that it replaces, if the host may:
+// root takes nobody's files away.
+func keepOwner(f *os.File, old fs.FileInfo) error {
+	info, err := f.Stat()
+	if err != nil {
+		return err
+	}
+	now, ok := info.Sys().(*syscall.Stat_t)
+	was, known := old.Sys().(*syscall.Stat_t)
+	if !ok || !known || now.Uid == was.Uid && now.Gid == was.Gid {
+		return nil
+	}
+	if err := f.Chown(int(was.Uid), int(was.Gid)); !errors.Is(err, fs.ErrPermission) {
+		return err
+	}
+	return nil
+}

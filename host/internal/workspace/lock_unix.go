@@ -12,6 +12,15 @@ import (
 	"golang.org/x/sys/unix"
 )
 
+// everybodys are the turns of all workspaces of this host.
+//
+// Attack: a plugin writes large files to a folder, many at once. Its own calls come one
+// after the other, and the lock is free for a moment between two: another plugin with the
+// same folder, if it had to poll for that moment, would rarely meet it.
+var everybodys turns
+
+func turnsOfHost() *turns { return &everybodys }
+
 // lock keeps other calls, other workspaces of the same folders, in this host and in
 // others, from changing what is in them. Whoever does not ask (an editor, a native
 // plugin) is not kept.

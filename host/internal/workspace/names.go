@@ -5,6 +5,7 @@ import (
 	"path"
 	"path/filepath"
 	"slices"
+	"strconv"
 	"strings"
 	"unicode"
 	"unicode/utf8"
@@ -91,12 +92,23 @@ var sensitive = []struct {
 // not either (ext4 with casefold, NTFS, a share of another machine). A guest asks for
 // ".Git", ".\u017fsh" with the long s, ".git" with an invisible letter or a dot behind
 // it, or ".env::$DATA".
-func fold(name string) string {
+func fold(name string) string { return cutStream(foldWhole(name)) }
+
+// cutStream is a folded name without what NTFS takes for the name of a stream.
+func cutStream(folded string) string {
+	name, _, _ := strings.Cut(folded, ":")
+	return strings.TrimRight(name, ". ")
+}
+
+// foldWhole is fold for file systems to which a colon is a letter.
+//
+// Attack: the key of a server on a port, "localhost:8443.key", is called "localhost"
+// where what follows a colon does not count.
+func foldWhole(name string) string {
 	if !isASCII(name) {
 		name = foldUnicode(name)
 	}
-	name, _, _ = strings.Cut(strings.ToLower(name), ":")
-	return strings.TrimRight(name, ". ")
+	return strings.TrimRight(strings.ToLower(name), ". ")
 }
 
 func isASCII(name string) bool {
@@ -108,9 +120,12 @@ func isASCII(name string) bool {
 	return true
 }
 
+// foldUnicode leaves no slash: there are letters whose compatibility form has one, such
+// as the sign "care of", and no wildcard of a pattern would stand for it.
 func foldUnicode(name string) string {
 	name = norm.NFKC.String(strings.Map(visible, name))
-	return norm.NFKC.String(cases.Fold().String(name))
+	name = norm.NFKC.String(cases.Fold().String(name))
+	return strings.ReplaceAll(name, "/", "_")
 }
 
 // visible drops what Unicode lets a comparison pass over
@@ -125,14 +140,14 @@ func visible(r rune) rune {
 // listed is sensitive as it is looked up: a folder can have many names.
 var listed = func() (l struct {
 	exact map[string]bool
-	globs []string
-	parts int // of the longest pattern
+	globs []glob // none has a slash
+	parts int    // of the longest pattern
 }) {
 	l.exact = make(map[string]bool)
 	for _, kind := range sensitive {
 		for _, pattern := range kind.patterns {
 			if strings.ContainsAny(pattern, "*?[") {
-				l.globs = append(l.globs, pattern)
+				l.globs = append(l.globs, globs(pattern)...)
 			} else {
 				l.exact[pattern] = true
 			}
@@ -150,19 +165,52 @@ func isSensitive(folded []string) bool {
 			return true
 		}
 	}
-	for _, pattern := range listed.globs { // none has a slash
-		if ok, _ := path.Match(pattern, folded[len(folded)-1]); ok {
-			return true
+	return matches(folded[len(folded)-1])
+}
+
+// matches says whether a folded name is on the list by a pattern with wildcards.
+func matches(folded string) bool {
+	return slices.ContainsFunc(listed.globs, func(g glob) bool { return g.match(folded) })
+}
+
+// glob is a pattern, in pieces: between two there may be anything.
+//
+// Attack: a plugin fills a folder with long names, and has it listed again and again.
+// path.Match looks for the end of "*.pem" at every letter of each.
+type glob []string
+
+func (g glob) match(name string) bool {
+	name, begins := strings.CutPrefix(name, g[0])
+	name, ends := strings.CutSuffix(name, g[len(g)-1])
+	if !begins || !ends {
+		return false
+	}
+	for _, piece := range g[1 : len(g)-1] {
+		var found bool
+		if _, name, found = strings.Cut(name, piece); !found {
+			return false
 		}
 	}
-	return false
+	return true
+}
+
+// globs are those that a pattern stands for.
+func globs(pattern string) (list []glob) {
+	const digit = "[0-9]"
+	if !strings.Contains(pattern, digit) {
+		return []glob{strings.Split(pattern, "*")}
+	}
+	for n := range 10 {
+		list = append(list, globs(strings.Replace(pattern, digit, strconv.Itoa(n), 1))...)
+	}
+	return list
 }
 
 // folded are the folded names of a path, behind those of the workspace itself: for a
 // workspace that is somebody's .config, "gh" is .config/gh.
 func (w *Workspace) folded(names []string) []string {
 	all := append([]string(nil), w.above...)
-	for _, n := range names {
+	for _, n := range names[max(0, len(names)-listed.parts):] { // more is never looked at
 		all = append(all, fold(n))
 	}
 	return all
@@ -179,7 +227,8 @@ func aboveOf(folder string) (names []string) {
 // holds says whether something in a folder of that path is on the list because of
 // where it is.
 //
-// Attack: a plugin gives .config another name, and finds .config/gh served there.
+// Attack: a plugin gives .config another name, and finds .config/gh served there. Or it
+// writes settings.xml to a folder, and calls that .m2.
 func (w *Workspace) holds(names []string) bool {
 	folded := w.folded(names)
 	for pattern := range listed.exact {
@@ -197,26 +246,27 @@ func (w *Workspace) holds(names []string) bool {
 const temporary = ".ringfence-"
 
 // served says whether the last of the names may be seen, its parents being so.
-// Who named a folder named what is in it too.
+// Who named a folder named what is in it too, but for files that are being written.
 func (w *Workspace) served(names []string) bool {
+	if len(names) == 0 {
+		return true
+	}
+	whole := foldWhole(names[len(names)-1])
+	last := cutStream(whole)
+	if strings.HasPrefix(last, temporary) {
+		return false
+	}
 	for i := range names {
 		if w.included(names[:i+1]) {
 			return true
 		}
 	}
-	if len(names) == 0 {
-		return true
-	}
-	folded := w.folded(names)
-	return !strings.HasPrefix(folded[len(folded)-1], temporary) && !isSensitive(folded)
+	return !isSensitive(append(w.folded(names[:len(names)-1]), last)) && (last == whole || !matches(whole))
 }
 
 // included says whether the policy names this path, whole or by its last name.
 func (w *Workspace) included(names []string) bool {
 	whole, last := strings.Join(names, "/"), names[len(names)-1]
-	if strings.HasPrefix(fold(last), temporary) {
-		return false
-	}
 	for _, pattern := range w.cfg.Include {
 		if ok, _ := path.Match(pattern, whole); ok {
 			return true

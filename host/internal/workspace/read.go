@@ -1,6 +1,7 @@
 package workspace
 
 import (
+	"context"
 	"crypto/rand"
 	"errors"
 	"fmt"
@@ -28,7 +29,10 @@ func (w *Workspace) Stat(p string) (Entry, error) {
 
 // List returns at most n entries of a folder in the order of their names, those
 // behind the name after. What is not served is not listed.
-func (w *Workspace) List(p, after string, n int) (entries []Entry, more bool, err error) {
+//
+// Attack: a plugin has a folder listed that is full of names which are not served, and
+// ends its call. The host works for nobody then.
+func (w *Workspace) List(ctx context.Context, p, after string, n int) (entries []Entry, more bool, err error) {
 	at, err := w.walk(p, false)
 	if err != nil {
 		return nil, false, err
@@ -46,6 +50,9 @@ func (w *Workspace) List(p, after string, n int) (entries []Entry, more bool, er
 		return nil, false, err
 	}
 	for _, name := range names {
+		if ctx.Err() != nil {
+			return nil, false, ErrEnded
+		}
 		if strings.HasPrefix(name, temporary) {
 			w.sweep(dir, name)
 		}
@@ -137,8 +144,26 @@ func (w *Workspace) Read(p string, offset, n int64) ([]byte, Entry, error) {
 	return b[:got], entry(info), nil
 }
 
-// open opens a regular file that is the one which was looked at.
-func (w *Workspace) open(at *place, flag int) (*os.File, fs.FileInfo, error) {
+// openTries is how often a file is opened that others keep putting a new one in the
+// place of: each time it takes them to be faster than two calls of the system.
+const openTries = 20
+
+// open opens a regular file that is the one which was looked at. Whoever only saves a
+// file, as replace does, may come between once or twice.
+func (w *Workspace) open(at *place, flag int) (f *os.File, opened fs.FileInfo, err error) {
+	for range openTries {
+		f, opened, err = w.openSeen(at, flag)
+		if !errors.Is(err, errExchanged) {
+			return f, opened, err
+		}
+	}
+	return nil, nil, fmt.Errorf("%w: %q was exchanged", ErrRefused, at.path)
+}
+
+// errExchanged means that what was opened is not what was looked at.
+var errExchanged = errors.New("exchanged")
+
+func (w *Workspace) openSeen(at *place, flag int) (*os.File, fs.FileInfo, error) {
 	seen, err := w.look(at.dir, at.base(), at.path)
 	if err != nil {
 		return nil, nil, err
@@ -153,14 +178,15 @@ func (w *Workspace) open(at *place, flag int) (*os.File, fs.FileInfo, error) {
 	opened, err := f.Stat()
 	switch {
 	case err != nil:
+		err = translate(err, at.path)
 	case !os.SameFile(seen, opened):
-		err = fmt.Errorf("%w: %q was exchanged", ErrRefused, at.path)
+		err = errExchanged
 	default:
 		err = w.check(opened, at.path)
 	}
 	if err != nil {
 		_ = f.Close()
-		return nil, nil, translate(err, at.path)
+		return nil, nil, err
 	}
 	return f, opened, nil
 }

@@ -26,8 +26,9 @@ func (a *asked) Done() <-chan struct{} {
 	return a.Context.Done()
 }
 
-// held takes the lock of a folder as a process beside the host would.
-func (w *world) held(folder string) {
+// held takes the lock of a folder as a process beside the host would, until release or
+// the end of the test.
+func (w *world) held(folder string) (release func()) {
 	w.t.Helper()
 	f, err := os.Open(filepath.Join(w.dir, folder))
 	if err != nil {
@@ -37,6 +38,7 @@ func (w *world) held(folder string) {
 	if err := unix.Flock(int(f.Fd()), unix.LOCK_EX); err != nil {
 		w.t.Fatal(err)
 	}
+	return func() { _ = f.Close() }
 }
 
 // Whoever takes the lock of a folder and keeps it stops changes of that folder, each
@@ -71,7 +73,7 @@ func TestALockThatIsKeptStopsNothingElse(t *testing.T) {
 				t.Errorf("%s: read %s: %q, %v", name, file, got, err)
 			}
 		}
-		if list, _, err := w.open.List("taken", "", 10); len(list) != 1 || err != nil {
+		if list, _, err := w.open.List(context.Background(), "taken", "", 10); len(list) != 1 || err != nil {
 			t.Errorf("%s: list: %v, %v", name, list, err)
 		}
 		if _, err := w.open.Write(context.Background(), "other/file", bytesOf([]byte("old")), If{}); err != nil {
@@ -84,8 +86,42 @@ func TestALockThatIsKeptStopsNothingElse(t *testing.T) {
 			}
 		}
 	}
-	if len(w.open.turns.lines) != 0 {
-		t.Errorf("%d folders are still waited for", len(w.open.turns.lines))
+	if len(everybodys.lines) != 0 {
+		t.Errorf("%d folders are still waited for", len(everybodys.lines))
+	}
+}
+
+// Two plugins with the same folder stand in one line for it, whatever they do there.
+func TestPluginsTakeTurns(t *testing.T) {
+	w := newWorld(t, Config{Write: true, Limits: Limits{LockWait: time.Hour}})
+	other, err := Open(Config{Path: filepath.Dir(w.dir), Write: true, Limits: Limits{LockWait: time.Hour}})
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer other.Close()
+	release := w.held("")
+	ended := make(chan error, 2)
+	for _, change := range []func(context.Context) error{
+		func(ctx context.Context) error { return w.open.MakeFolder(ctx, "one") },
+		func(ctx context.Context) error { return other.MakeFolder(ctx, filepath.Base(w.dir)+"/two") },
+	} {
+		waits := &asked{Context: context.Background(), waiting: make(chan struct{})}
+		go func() { ended <- change(waits) }()
+		<-waits.waiting
+	}
+	everybodys.mu.Lock()
+	if len(everybodys.lines) != 1 {
+		t.Errorf("there are %d lines", len(everybodys.lines))
+	}
+	for _, l := range everybodys.lines {
+		if l.users != 2 {
+			t.Errorf("%d stand in line", l.users)
+		}
+	}
+	everybodys.mu.Unlock()
+	release()
+	if err := errors.Join(<-ended, <-ended); err != nil {
+		t.Error(err)
 	}
 }
 

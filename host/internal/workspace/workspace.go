@@ -62,7 +62,7 @@ type Workspace struct {
 	device uint64
 	above  []string // see folded
 
-	turns turns
+	turns *turns
 	quota quota
 
 	// appending is held by whoever adds to a file or reads one, so that nobody reads
@@ -84,7 +84,7 @@ func Open(cfg Config) (*Workspace, error) {
 	if err != nil {
 		return nil, err
 	}
-	w := &Workspace{cfg: cfg, limits: cfg.Limits.withDefaults(), root: root, above: aboveOf(cfg.Path)}
+	w := &Workspace{cfg: cfg, limits: cfg.Limits.withDefaults(), root: root, above: aboveOf(cfg.Path), turns: turnsOfHost()}
 	w.quota = quota{bytes: w.limits.Growth, files: w.limits.Files}
 	info, err := root.Stat(".")
 	if err == nil {

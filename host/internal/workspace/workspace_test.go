@@ -117,7 +117,7 @@ func TestFilesLiveAndDie(t *testing.T) {
 			t.Errorf("remove %s: %v", p, err)
 		}
 	}
-	if list, more, err := w.open.List("", "", 10); len(list) != 0 || more || err != nil {
+	if list, more, err := w.open.List(context.Background(), "", "", 10); len(list) != 0 || more || err != nil {
 		t.Errorf("left: %v, %v, %v", list, more, err)
 	}
 }
@@ -146,7 +146,7 @@ func TestListsComeInPieces(t *testing.T) {
 	w.put("bad\nname", "x")
 	var names []string
 	for after, more := "", true; more; {
-		list, m, err := w.open.List("", after, 10)
+		list, m, err := w.open.List(context.Background(), "", after, 10)
 		if err != nil || len(list) == 0 {
 			t.Fatal(list, err)
 		}
@@ -161,7 +161,7 @@ func TestListsComeInPieces(t *testing.T) {
 	for i := range 30 {
 		w.put(fmt.Sprintf("g%02d", i), "x")
 	}
-	_, _, err := w.open.List("", "", 10)
+	_, _, err := w.open.List(context.Background(), "", "", 10)
 	w.wantErr(err, ErrLimit)
 }
 
@@ -271,7 +271,7 @@ func TestAbandonedWritesGo(t *testing.T) {
 			t.Fatal(err)
 		}
 	}
-	if list, _, err := w.open.List("", "", 10); len(list) != 0 || err != nil {
+	if list, _, err := w.open.List(context.Background(), "", "", 10); len(list) != 0 || err != nil {
 		t.Errorf("%v, %v", list, err)
 	}
 	if _, err := os.Stat(filepath.Join(w.dir, old)); !errors.Is(err, os.ErrNotExist) {
@@ -382,3 +382,12 @@ func TestARefusedChangeMakesNoFolders(t *testing.T) {
 }
 
 func second(_ Entry, err error) error { return err }
+
+func TestAListEndsWithItsCall(t *testing.T) {
+	w := newWorld(t, Config{})
+	w.put("file", "x")
+	ctx, cancel := context.WithCancel(context.Background())
+	cancel()
+	_, _, err := w.open.List(ctx, "", "", 10)
+	w.wantErr(err, ErrEnded)
+}

@@ -59,15 +59,15 @@ func (w *Workspace) Write(ctx context.Context, p string, c Content, on If) (Entr
 // its place.
 func (w *Workspace) replace(at *place, c Content, old fs.FileInfo) (Entry, error) {
 	name := temporary + rand.Text()
-	f, err := at.dir.OpenFile(name, os.O_WRONLY|os.O_CREATE|os.O_EXCL, 0o600)
+	mode := fs.FileMode(0o644) // without what the host's umask takes from everybody
+	if old != nil {
+		mode = 0o600 // until it has that of the old one
+	}
+	f, err := at.dir.OpenFile(name, os.O_WRONLY|os.O_CREATE|os.O_EXCL, mode)
 	if err != nil {
 		return Entry{}, translate(err, at.path)
 	}
-	mode := fs.FileMode(0o644)
-	if old != nil {
-		mode = old.Mode().Perm()
-	}
-	info, err := fill(f, c, mode, old)
+	info, err := fill(f, c, old)
 	if err = errors.Join(err, f.Close()); err == nil {
 		err = at.dir.Rename(name, at.base())
 	}
@@ -83,15 +83,20 @@ func (w *Workspace) replace(at *place, c Content, old fs.FileInfo) (Entry, error
 // fill makes a new file what it shall be, and later than what it replaces: the
 // clock of a file system can stand still for longer than two writes take, and
 // their versions must differ.
-func fill(f *os.File, c Content, mode fs.FileMode, old fs.FileInfo) (fs.FileInfo, error) {
+func fill(f *os.File, c Content, old fs.FileInfo) (fs.FileInfo, error) {
 	if _, err := io.CopyN(f, c.From, c.Size); err != nil {
 		return nil, err
 	}
 	now := time.Now()
-	if old != nil && now.Before(old.ModTime().Add(time.Microsecond)) {
-		now = old.ModTime().Add(time.Microsecond)
+	if old != nil {
+		if now.Before(old.ModTime().Add(time.Microsecond)) {
+			now = old.ModTime().Add(time.Microsecond)
+		}
+		if err := errors.Join(keepOwner(f, old), f.Chmod(old.Mode().Perm())); err != nil {
+			return nil, err
+		}
 	}
-	if err := errors.Join(stamp(f, now), f.Chmod(mode), f.Sync()); err != nil {
+	if err := errors.Join(stamp(f, now), f.Sync()); err != nil {
 		return nil, err
 	}
 	return f.Stat()
@@ -197,10 +202,27 @@ func (w *Workspace) Rename(ctx context.Context, from, to string) error {
 		return fmt.Errorf("%w: %q", err, from)
 	}
 	defer unlock()
+	if err := w.still(at, info); err != nil {
+		return err
+	}
 	if err := renameAt(at.dir, at.base(), into.dir, into.base()); err != nil {
 		return translate(err, to)
 	}
 	return nil
+}
+
+// still says whether what is at a place is what was judged, as long as its folder is
+// locked.
+//
+// Attack: of two plugins with the same folder one renames a file to a name that the
+// policy includes, and the other puts the folder of the keys in the file's place, which
+// must not get such a name.
+func (w *Workspace) still(at *place, judged fs.FileInfo) error {
+	now, err := w.look(at.dir, at.base(), at.path)
+	if err == nil && !os.SameFile(judged, now) {
+		err = fmt.Errorf("%w: %q was exchanged", ErrChanged, at.path)
+	}
+	return err
 }
 
 // renames says whether what is at a place may get a new name. Whoever comes between
@@ -215,8 +237,8 @@ func (w *Workspace) renames(at *place, info fs.FileInfo, to string) error {
 		return fmt.Errorf("%w: the workspace itself cannot be renamed or replaced", ErrPath)
 	case info.IsDir() && len(names) > len(at.names) && slices.Equal(names[:len(at.names)], at.names):
 		return fmt.Errorf("%w: %q lies in %q itself", ErrPath, to, at.path)
-	case info.IsDir() && (w.uncovers(names) || w.holds(at.names)):
-		return fmt.Errorf("%w: %q: what is served in this folder depends on where it is, so it keeps its place", ErrRefused, at.path)
+	case info.IsDir() && (w.uncovers(names) || w.holds(at.names) || w.holds(names)):
+		return fmt.Errorf("%w: %q: what is served in a folder of one of these names depends on the name, so no folder gets or loses it", ErrRefused, at.path)
 	}
 	into, err := w.walk(to, false)
 	if errors.Is(err, ErrNotFound) {
