@@ -26,13 +26,8 @@ func (b *bench) measureEngines(ctx context.Context) error {
 		program = filepath.Join(filepath.Dir(self), "ringfence-plugin-wasm")
 	}
 	for _, engine := range engines {
-		cmd := exec.CommandContext(ctx, program, "-time-calls", engine, (b.slice / 3).String())
-		cmd.Stderr = os.Stderr
-		pingpong.OwnGroup(cmd)
-		out, err := cmd.Output()
-		if ctx.Err() != nil {
-			return context.Cause(ctx)
-		} else if err != nil {
+		out, err := output(ctx, program, "-time-calls", engine, (b.slice / 3).String())
+		if err != nil {
 			return fmt.Errorf("measure the engine %s: %s: %w", engine, program, err)
 		}
 		var took struct {
@@ -45,4 +40,17 @@ func (b *bench) measureEngines(ctx context.Context) error {
 		b.floor(Floor{What: "engine_" + engine}, pingpong.Result{P50: 1000 * took.P50, P99: 1000 * took.P99})
 	}
 	return nil
+}
+
+// output runs a program that measures, and gives what it prints. The context's end is
+// the program's, and the error is then the context's.
+func output(ctx context.Context, program string, args ...string) ([]byte, error) {
+	cmd := exec.CommandContext(ctx, program, args...)
+	cmd.Stderr = os.Stderr
+	pingpong.OwnGroup(cmd)
+	out, err := cmd.Output()
+	if ctx.Err() != nil {
+		err = context.Cause(ctx)
+	}
+	return out, err
 }

@@ -7,13 +7,9 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
-	"os"
-	"os/exec"
 	"slices"
 	"strconv"
 	"strings"
-
-	"github.com/ringfence/ringfence/internal/pingpong"
 )
 
 // measurePeer has another program measure its own library's calls: in a module of its
@@ -25,13 +21,8 @@ func (b *bench) measurePeer(ctx context.Context) error {
 	for _, size := range b.sizes {
 		sizes = append(sizes, strconv.Itoa(size))
 	}
-	cmd := exec.CommandContext(ctx, b.Peer, strings.Join(sizes, ","), strconv.FormatInt(b.slice.Milliseconds(), 10))
-	cmd.Stderr = os.Stderr
-	pingpong.OwnGroup(cmd)
-	out, err := cmd.Output()
-	if ctx.Err() != nil {
-		return context.Cause(ctx)
-	} else if err != nil {
+	out, err := output(ctx, b.Peer, strings.Join(sizes, ","), strconv.FormatInt(b.slice.Milliseconds(), 10))
+	if err != nil {
 		return fmt.Errorf("the peer %s: %w", b.Peer, err)
 	}
 	var rows []Peer

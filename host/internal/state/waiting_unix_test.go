@@ -6,24 +6,13 @@ import (
 	"context"
 	"errors"
 	"os"
-	"sync"
 	"testing"
 	"time"
 
 	"golang.org/x/sys/unix"
+
+	"github.com/ringfence/ringfence/internal/waiting"
 )
-
-// asked is a context that tells when somebody begins to wait for its end.
-type asked struct {
-	context.Context
-	once    sync.Once
-	waiting chan struct{}
-}
-
-func (a *asked) Done() <-chan struct{} {
-	a.once.Do(func() { close(a.waiting) })
-	return a.Context.Done()
-}
 
 // Whoever takes the lock of the file and keeps it stops changes, each until its call
 // ends, and nobody who reads.
@@ -43,12 +32,12 @@ func TestALockThatIsKeptStopsOnlyChanges(t *testing.T) {
 	ctx, cancel := context.WithCancel(context.Background())
 	ended := make(chan error, 2)
 	for range 2 { // one waits for the lock, and one behind it
-		waits := &asked{Context: ctx, waiting: make(chan struct{})}
+		waits := waiting.New(ctx)
 		go func() {
 			_, err := s.Set(waits, "k", []byte("new"), If{})
 			ended <- err
 		}()
-		<-waits.waiting
+		<-waits.Begun
 	}
 	if b, _, err := s.Get("k"); string(b) != "old" || err != nil {
 		t.Errorf("%q, %v", b, err)

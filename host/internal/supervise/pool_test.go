@@ -3,11 +3,12 @@ package supervise
 import (
 	"context"
 	"errors"
-	"sync"
 	"testing"
 	"time"
 
 	"go.uber.org/goleak"
+
+	"github.com/ringfence/ringfence/internal/waiting"
 )
 
 // fake is a sandbox that lives until it is killed.
@@ -283,14 +284,14 @@ func TestAStartThatFailsFailsForAllWhoWait(t *testing.T) {
 	}
 	go acquire1(t.Context(), hang)
 	<-starting
-	waiting := []*asked{}
+	patients := []*waiting.Context{}
 	for range 5 {
-		ctx := &asked{Context: t.Context(), waiting: make(chan struct{})}
-		waiting = append(waiting, ctx)
+		ctx := waiting.New(t.Context())
+		patients = append(patients, ctx)
 		go acquire1(ctx, hang)
 	}
-	for _, w := range waiting {
-		<-w.waiting
+	for _, w := range patients {
+		<-w.Begun
 	}
 	close(fail)
 	for range 6 {
@@ -311,7 +312,7 @@ func TestAStartThatFailsFailsForAllWhoWait(t *testing.T) {
 		return nil, ctx.Err()
 	})
 	<-starting
-	patient := &asked{Context: t.Context(), waiting: make(chan struct{})}
+	patient := waiting.New(t.Context())
 	leases := make(chan *Lease[*fake])
 	go func() {
 		l, err := p.Acquire(patient, "a", 1, 0, s.start)
@@ -320,7 +321,7 @@ func TestAStartThatFailsFailsForAllWhoWait(t *testing.T) {
 		}
 		leases <- l
 	}()
-	<-patient.waiting
+	<-patient.Begun
 	cancel()
 	if err := <-ended; !errors.Is(err, context.Canceled) {
 		t.Errorf("%v", err)
@@ -328,16 +329,4 @@ func TestAStartThatFailsFailsForAllWhoWait(t *testing.T) {
 	if l := <-leases; l != nil {
 		l.Release(true)
 	}
-}
-
-// asked is a context that tells when somebody begins to wait for its end.
-type asked struct {
-	context.Context
-	once    sync.Once
-	waiting chan struct{}
-}
-
-func (a *asked) Done() <-chan struct{} {
-	a.once.Do(func() { close(a.waiting) })
-	return a.Context.Done()
 }

@@ -12,6 +12,8 @@ import (
 	"time"
 
 	"golang.org/x/sys/unix"
+
+	"github.com/ringfence/ringfence/internal/waiting"
 )
 
 // every request on a path must be refused.
@@ -388,10 +390,10 @@ func TestAFolderThatTakesAFilesPlaceIsJudged(t *testing.T) {
 	w.wantErr(w.open.Rename(context.Background(), "keys", "public"), ErrRefused)
 
 	release := w.held("")
-	waits := &asked{Context: context.Background(), waiting: make(chan struct{})}
+	waits := waiting.New(context.Background())
 	ended := make(chan error, 1)
 	go func() { ended <- w.open.Rename(waits, "file", "public") }()
-	<-waits.waiting
+	<-waits.Begun
 	for _, move := range [][2]string{{"file", "gone"}, {"keys", "file"}} {
 		if err := os.Rename(filepath.Join(w.dir, move[0]), filepath.Join(w.dir, move[1])); err != nil {
 			t.Fatal(err)

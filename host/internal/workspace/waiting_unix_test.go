@@ -7,24 +7,13 @@ import (
 	"errors"
 	"os"
 	"path/filepath"
-	"sync"
 	"testing"
 	"time"
 
 	"golang.org/x/sys/unix"
+
+	"github.com/ringfence/ringfence/internal/waiting"
 )
-
-// asked is a context that tells when somebody begins to wait for its end.
-type asked struct {
-	context.Context
-	once    sync.Once
-	waiting chan struct{}
-}
-
-func (a *asked) Done() <-chan struct{} {
-	a.once.Do(func() { close(a.waiting) })
-	return a.Context.Done()
-}
 
 // held takes the lock of a folder as a process beside the host would, until release or
 // the end of the test.
@@ -60,14 +49,14 @@ func TestALockThatIsKeptStopsNothingElse(t *testing.T) {
 		"folder": func(ctx context.Context) error { return w.open.MakeFolder(ctx, "taken/folder") },
 	} {
 		ctx, cancel := context.WithCancel(context.Background())
-		waits := &asked{Context: ctx, waiting: make(chan struct{})}
+		waits := waiting.New(ctx)
 		ended := make(chan error, 1)
 		go func() { ended <- change(waits) }()
-		<-waits.waiting
+		<-waits.Begun
 		// One more waits for the same turn, and does not stop the rest either.
-		behind := &asked{Context: ctx, waiting: make(chan struct{})}
+		behind := waiting.New(ctx)
 		go func() { ended <- w.open.MakeFolder(behind, "taken/late") }()
-		<-behind.waiting
+		<-behind.Begun
 		for _, file := range []string{"taken/file", "other/file"} {
 			if got, err := w.read(file); got != "old" || err != nil {
 				t.Errorf("%s: read %s: %q, %v", name, file, got, err)
@@ -105,9 +94,9 @@ func TestPluginsTakeTurns(t *testing.T) {
 		func(ctx context.Context) error { return w.open.MakeFolder(ctx, "one") },
 		func(ctx context.Context) error { return other.MakeFolder(ctx, filepath.Base(w.dir)+"/two") },
 	} {
-		waits := &asked{Context: context.Background(), waiting: make(chan struct{})}
+		waits := waiting.New(context.Background())
 		go func() { ended <- change(waits) }()
-		<-waits.waiting
+		<-waits.Begun
 	}
 	everybodys.mu.Lock()
 	if len(everybodys.lines) != 1 {

@@ -285,6 +285,18 @@ func TestMemoryThatIsReadyEndsWithTheChannel(t *testing.T) {
 	}
 }
 
+// moveInPart moves the lane of calls only, and says so or not.
+func (g *growing) moveInPart(number uint32, says ringwire.Kind) {
+	asks, err := g.sandbox.Lane(ringwire.Capabilities).Producer().Reserve(context.Background(), 1) // which keeps it
+	if err != nil {
+		return
+	}
+	defer asks.Abandon()
+	_ = g.sandbox.AdoptPipe(g.offer)
+	_ = g.sandbox.Lane(ringwire.Calls).Producer().Send(context.Background(), shmchan.Header{Kind: says, Call: number}, nil)
+	<-g.channel.Done()
+}
+
 func TestASandboxThatMovesInPartIsEnded(t *testing.T) {
 	for name, c := range map[string]struct {
 		want   error
@@ -294,26 +306,8 @@ func TestASandboxThatMovesInPartIsEnded(t *testing.T) {
 			_ = g.sandbox.AdoptPipe(g.offer)
 			_ = g.sandbox.Lane(ringwire.Calls).Producer().Send(context.Background(), shmchan.Header{Kind: ringwire.KindStays, Call: number}, nil)
 		}},
-		"with the lane of calls only": {transport.ErrLost, func(g *growing, number uint32) {
-			asks, err := g.sandbox.Lane(ringwire.Capabilities).Producer().Reserve(context.Background(), 1) // which keeps it
-			if err != nil {
-				return
-			}
-			defer asks.Abandon()
-			_ = g.sandbox.AdoptPipe(g.offer)
-			_ = g.sandbox.Lane(ringwire.Calls).Producer().Send(context.Background(), shmchan.Header{Kind: ringwire.KindGrown, Call: number}, nil)
-			<-g.channel.Done()
-		}},
-		"with the lane of calls only, and says that it stays": {transport.ErrProtocol, func(g *growing, number uint32) {
-			asks, err := g.sandbox.Lane(ringwire.Capabilities).Producer().Reserve(context.Background(), 1) // which keeps it
-			if err != nil {
-				return
-			}
-			defer asks.Abandon()
-			_ = g.sandbox.AdoptPipe(g.offer)
-			_ = g.sandbox.Lane(ringwire.Calls).Producer().Send(context.Background(), shmchan.Header{Kind: ringwire.KindStays, Call: number}, nil)
-			<-g.channel.Done()
-		}},
+		"with the lane of calls only":                         {transport.ErrLost, func(g *growing, number uint32) { g.moveInPart(number, ringwire.KindGrown) }},
+		"with the lane of calls only, and says that it stays": {transport.ErrProtocol, func(g *growing, number uint32) { g.moveInPart(number, ringwire.KindStays) }},
 	} {
 		t.Run(name, func(t *testing.T) {
 			g := newGrowing(t, 1<<20)
