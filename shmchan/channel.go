@@ -60,8 +60,8 @@ func (l *Lane) Consumer() *Consumer { return &l.consumer }
 // Offer is a new pair of memory files on the side that made it.
 type Offer struct {
 	channel *Channel
-	pair    *pair // of a Pipe: the other end's
-	next    *pair // of a Prepare: the creator's
+	pair    *pair // of a Create: the creator's; of a Prepare on a Pipe: the other end's
+	next    *pair // of a Prepare: the creator's, for Cancel
 	files   [2]*os.File
 }
 

@@ -83,8 +83,8 @@ func ResultStatus(k Kind) (status uint32, ok bool) {
 // failures is how many kinds stand for failures.
 const failures = 16
 
-// FailureKind is the kind of the message for a failure. One that is not known here,
-// and not unspecified, is the last.
+// FailureKind is the kind of the message for a failure. There is room for 16: a higher
+// one travels as the last.
 func FailureKind(f wire.FailureKind) Kind { return KindFailure + Kind(min(uint32(f), failures-1)) }
 
 // FailureOf is the failure that a kind stands for; ok is false for all other kinds.

@@ -216,7 +216,7 @@ func TestRecordFailsWhenItIsNotOnRecord(t *testing.T) {
 	t.Run("full disk", func(t *testing.T) {
 		f, err := os.OpenFile("/dev/full", os.O_WRONLY, 0)
 		if err != nil {
-			t.Skip(err)
+			t.Skip("SKIPPED: no device that is always full: ", err)
 		}
 		defer f.Close()
 		l := &Log{file: f, maxBytes: maxBytes}
